@@ -1,0 +1,42 @@
+"""The two tasks that do the work. Their messages carry an id and nothing else; both may run twice."""
+
+from __future__ import annotations
+
+import structlog
+from celery.exceptions import Reject
+
+from tasks.celery import app
+from tasks.runner import Cancelled, current
+from tasks.upkeep import top_up
+from worker.dispatch import RUN_CHUNK, VERIFY_ACCOUNT
+from worker.errors import WorkerError
+from worker.run import run_chunk
+from worker.verify import verify_account
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name=RUN_CHUNK)
+def run(chunk_id: str) -> None:
+    """Run a chunk, then announce the next ones."""
+    try:
+        became = current().run(lambda engine: run_chunk(engine, str(chunk_id)))
+    except Cancelled as stopped:
+        raise Reject(reason="stopping", requeue=True) from stopped
+    except WorkerError as known:
+        # SQL knows the chunk; the lease ends by itself. One line tells it, no traceback.
+        log.warning("chunk.left", why=type(known).__name__)
+        return
+    if became:
+        top_up()
+
+
+@app.task(name=VERIFY_ACCOUNT)
+def verify(sub: str) -> None:
+    """Read back what an account's chunks wait for."""
+    try:
+        current().run(lambda engine: verify_account(engine, str(sub)))
+    except Cancelled as stopped:
+        raise Reject(reason="stopping", requeue=True) from stopped
+    except WorkerError as known:
+        log.warning("verify.left", why=type(known).__name__)

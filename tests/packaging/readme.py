@@ -1,0 +1,88 @@
+"""README's generated tables: `make readme` writes them, a test holds them against the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from worker.model import CODE_HELP, Code
+from worker.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+
+#: the first code of each status; those after it, in the model's order, are of the same one
+_FIRST_OF = {
+    Code.VERIFIED: "verified",
+    Code.ALREADY_AS_ASKED: "unchanged",
+    Code.RECURRING: "skipped",
+    Code.CHANGED_ELSEWHERE: "conflict",
+    Code.END_BEFORE_START: "failed",
+    Code.NO_EFFECT: "mismatch",
+    Code.NOT_READ_BACK: "unverified",
+    Code.CAMPAIGN_FAILED: "not_attempted",
+}
+_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+#: shares of one, the only numbers among the settings that are no seconds
+_SHARES = frozenset({"share"})
+
+
+def table_of_settings() -> list[str]:
+    """Return the table of all settings, as lines of Markdown."""
+    rows = [
+        f"| `CALPATCH_{name.upper()}` | {_default(name, field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return ["| setting | default | meaning |", "|---|---|---|", *rows]
+
+
+def table_of_codes() -> list[str]:
+    """Return the table of all codes by status, as lines of Markdown."""
+    return ["| status | code | meaning |", "|---|---|---|", *_codes()]
+
+
+def _codes() -> Iterator[str]:
+    status = ""
+    for code in Code:
+        status = _FIRST_OF.get(code, status)
+        yield f"| {status} | `{code}` | {CODE_HELP[code]} |"
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    match field.default:
+        case SecretStr() | None | "":
+            return ""
+        case bool() as choice:
+            return f"`{str(choice).lower()}`"
+        case float() as share if name in _SHARES:
+            return f"`{share:.0%}`"
+        case float() as seconds:
+            return f"`{_duration(seconds)}`"
+        case value:
+            return f"`{value}`"
+
+
+def _duration(seconds: float) -> str:
+    unit, letter = next(each for each in _UNITS if seconds >= each[0] and seconds % each[0] == 0)
+    # Up to two minutes seconds read better: 90s, 60s.
+    return f"{seconds:.0f}s" if seconds <= 120 else f"{seconds / unit:.0f}{letter}"
+
+
+def filled(text: str) -> str:
+    """Return README with its generated tables as they shall be."""
+    for name, lines in (("settings", table_of_settings()), ("codes", table_of_codes())):
+        block = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        text = block.sub(lambda found, body=lines: _between(found, body), text)
+    return text
+
+
+def _between(found: re.Match[str], lines: list[str]) -> str:
+    return f"{found[1]}{chr(10).join(lines)}\n{found[2]}"
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")

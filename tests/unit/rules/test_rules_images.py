@@ -1,0 +1,108 @@
+"""Comparing images: what counts as the same, and what as proof."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.builders import all_day, an_image, timed, utc
+from worker.model import Image, Timed
+from worker.rules import FIELDS, differences, missing, normalised, same_when
+
+
+def test_equal_images_do_not_differ() -> None:
+    """The base of all: an image equals itself."""
+    assert differences(an_image(), an_image()) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "fields"),
+    [
+        (an_image(timed("2026-06-02T09:30", minutes=30)), ("start",)),
+        (an_image(timed(minutes=30)), ("end",)),
+        (an_image(timed("2026-06-03T09:00")), ("start", "end")),
+        (an_image(all_day()), ("start", "end")),
+        (an_image(summary="Review"), ("summary",)),
+        (an_image(description="", location=""), ("description", "location")),
+        (an_image(transparency="transparent"), ("transparency",)),
+    ],
+)
+def test_each_field_is_named_where_it_differs(other: Image, fields: tuple[str, ...]) -> None:
+    """Reports and conflicts name fields, in one fixed order."""
+    assert differences(an_image(), other) == fields
+    assert differences(other, an_image()) == fields
+
+
+def test_midnight_is_not_the_day_it_begins() -> None:
+    """An all-day event that became a timed one has changed, even if both begin at one instant."""
+    midnight = an_image(timed("2026-06-02T00:00", minutes=1440))
+    assert differences(an_image(all_day("2026-06-02")), midnight) == ("start", "end")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        an_image(timed(tzid="Europe/Paris")),
+        an_image(description="What comes next\n\n"),
+        an_image(summary="  Planning "),
+        an_image(transparency="unknown"),
+        an_image(conference=True),
+    ],
+)
+def test_what_providers_change_by_themselves_is_no_difference(other: Image) -> None:
+    """Zones come back best-effort, texts with other white space (cronofy-api §3.3, §9)."""
+    assert differences(an_image(), other) == ()
+
+
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", "\n"])
+def test_line_ends_are_no_difference(line_end: str) -> None:
+    """Exchange sends CRLF back for what was sent as LF."""
+    assert differences(an_image(description="a\nb"), an_image(description=f"a{line_end}b")) == ()
+
+
+def test_white_space_inside_a_text_counts() -> None:
+    """Only what surrounds a text is a provider's affair."""
+    assert differences(an_image(summary="a  b"), an_image(summary="a b")) == ("summary",)
+
+
+def test_normalised_images_are_equal_where_nothing_differs() -> None:
+    """The normal form says in one value what the comparison says in names."""
+    paris = datetime(2026, 6, 2, 11, tzinfo=ZoneInfo("Europe/Paris"))
+    one = an_image(timed(tzid="Europe/Paris"), summary=" x\r\ny ")
+    two = an_image(Timed(start=paris, end=utc("2026-06-02T10:00")), summary="x\ny")
+    assert normalised(one) == normalised(two)
+    assert differences(one, two) == ()
+
+
+def test_whole_days_are_normal_already() -> None:
+    """Dates have no zone."""
+    assert normalised(an_image(all_day())).when == all_day()
+
+
+def test_times_are_the_same_whatever_zones_they_show() -> None:
+    """A shift is known again by where it put the event, not by how a provider shows it."""
+    assert same_when(timed(), timed(tzid="Asia/Tokyo"))
+    assert not same_when(timed(), timed(minutes=61))
+    assert not same_when(timed(), all_day())
+
+
+def test_an_unknown_transparency_proves_nothing() -> None:
+    """Nothing speaks against it, yet nothing shows the value that was asked for."""
+    asked, seen = an_image(transparency="transparent"), an_image(transparency="unknown")
+    assert differences(asked, seen) == ()
+    assert missing(asked, seen) == ("transparency",)
+
+
+def test_missing_asks_about_the_given_fields_only() -> None:
+    """Whatever the edit did not touch is not part of its proof."""
+    target, seen = an_image(summary="Review"), an_image(location="Room 5")
+    assert missing(target, seen) == ("summary", "location")
+    assert missing(target, seen, fields=("summary", "start")) == ("summary",)
+
+
+def test_fields_are_fields_of_the_image_or_ends_of_its_time() -> None:
+    """A field renamed in the model must not silently drop out of every comparison."""
+    of_image = set(Image.__struct_fields__) - {"when", "conference"}
+    assert set(FIELDS) == of_image | {"start", "end"}

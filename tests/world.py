@@ -1,0 +1,322 @@
+"""A whole small world of real parts for the suites: a simulated Cronofy over HTTP, a database, an engine.
+
+Only Celery is left out: `drain` does what relay, clock and workers do, in one process, so that a test
+is quick and says exactly what happens when. `audit_run` is asked at the end of every test that sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from worker.clock import SystemClock
+from worker.cronofy import ClientLimits, Cronofy, open_session
+from worker.engine import Engine
+from worker.limits import MemoryLimiter, parse_rate
+from worker.model import ENDED, FINAL, EditState, Patch, Policy, Shift
+from worker.run import run_chunk
+from worker.settings import Settings
+from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour, Simulator, SimulatorServer
+from worker.simulator.values import Account, Calendar, Event, Options, Profile
+from worker.store import Database, EditRow, NewAccount, NewCampaign, Store, migrate
+from worker.tokens import Vault, generate_key
+from worker.verify import verify_account
+
+HOUR = Shift(seconds=3600)
+ACCOUNT, CALENDAR = "acc_1", "cal_1"
+
+#: quick enough for tests, in the same proportions as the defaults
+QUICK = {
+    "lease": 5.0,
+    "settle": 0.25,
+    "verify_delay": 0.02,
+    "verify_within": 3.0,
+    "chunk_budget": 10.0,
+    "calendars_ttl": 60.0,
+}
+
+
+@dataclass(slots=True)
+class World:
+    """What a test holds in its hands."""
+
+    sim: Simulator
+    engine: Engine
+    store: Store
+    url: str
+    asked: dict[tuple[str, int], tuple[str, str, Patch]] = field(default_factory=dict)
+
+    # ------------------------------------------------------------ building
+
+    def add_account(self, sub: str = ACCOUNT, *, calendars: Iterable[str] = (CALENDAR,)) -> None:
+        """Add a person with editable calendars, known to calpatch."""
+        profile = Profile(profile_id=f"pro_{sub}", profile_name=f"{sub}@example.com")
+        self.sim.add_account(
+            Account(
+                sub=sub,
+                email=f"{sub}@example.com",
+                name=sub,
+                access_token=f"access-{sub}",
+                refresh_token=f"refresh-{sub}",
+                profiles={profile.profile_id: profile},
+            )
+        )
+        for calendar_id in calendars:
+            self.add_calendar(calendar_id, sub=sub)
+        vault = self.engine.vault
+        self.store.accounts.import_all(
+            [
+                NewAccount(
+                    sub=sub,
+                    access_token=vault.seal(sub, f"access-{sub}"),
+                    refresh_token=vault.seal(sub, f"refresh-{sub}"),
+                    expires_at=datetime.now(UTC) + timedelta(hours=1),
+                )
+            ],
+            actor="test",
+        )
+
+    def add_calendar(self, calendar_id: str, *, sub: str = ACCOUNT, **more: Any) -> None:
+        """Add a calendar to an account."""
+        self.sim.add_calendar(
+            Calendar(
+                calendar_id=calendar_id,
+                calendar_name=calendar_id,
+                sub=sub,
+                profile_id=f"pro_{sub}",
+                **more,
+            )
+        )
+
+    def add_event(self, number: int, *, calendar_id: str = CALENDAR, **more: Any) -> str:
+        """Add an hour's meeting in a few days, and return its uid."""
+        uid = event_uid(number)
+        start = more.pop("start", soon(number))
+        end = more.pop("end", start + timedelta(hours=1))
+        self.sim.add_event(
+            Event(
+                calendar_id=calendar_id,
+                event_uid=uid,
+                summary=more.pop("summary", f"Meeting {number}"),
+                start=start,
+                end=end,
+                created=soon(0) - timedelta(days=60),
+                updated=soon(0) - timedelta(days=50),
+                options=Options(update=more.pop("can_update", True)),
+                **more,
+            )
+        )
+        return uid
+
+    # ------------------------------------------------------------ running
+
+    def submit(
+        self,
+        patches: Mapping[int, Patch] | Iterable[int],
+        *,
+        key: str = "campaign",
+        account: str = ACCOUNT,
+        calendar_id: str = CALENDAR,
+        policy: Policy | None = None,
+        hinted: bool = True,
+        chunk_size: int = 200,
+    ) -> str:
+        """Store a campaign over numbered events; without patches each moves by an hour."""
+        wanted = (
+            dict(patches)
+            if isinstance(patches, Mapping)
+            else {number: Patch(move=HOUR) for number in patches}
+        )
+        rows = [
+            self._row(line, number, patch, account, calendar_id, hinted=hinted)
+            for line, (number, patch) in enumerate(wanted.items(), start=2)
+        ]
+        new = NewCampaign(
+            key=key, digest=key, reason="test", owner="test", source="test", columns=("n",),
+            policy=policy or Policy(),
+        )  # fmt: skip
+        campaign, _ = self.store.campaigns.submit(
+            new, rows, campaign_id=f"c_{key}"[:24], image_key=b"k" * 32, chunk_size=chunk_size
+        )
+        for row in rows:
+            self.asked[campaign.id, row.line_no] = (
+                row.calendar_id,
+                row.event_uid,
+                msgspec.json.decode(row.patch, type=Patch),
+            )
+        return campaign.id
+
+    def _row(
+        self, line: int, number: int, patch: Patch, account: str, calendar_id: str, *, hinted: bool
+    ) -> EditRow:
+        uid = event_uid(number)
+        known = self.sim.events.get((calendar_id, uid))
+        hint = known.start if known is not None and hinted else None
+        return EditRow(
+            line_no=line,
+            account=account,
+            calendar_id=calendar_id,
+            event_uid=uid,
+            hint=hint.isoformat()[:10] if hint else None,
+            ref=f"ref-{number}",
+            patch=msgspec.json.encode(patch).decode(),
+            cells=json.dumps([str(number)]),
+            change_digest=f"{number:08x}{abs(hash(patch)) % 2**64:016x}",
+            relative=isinstance(patch.move, Shift),
+            duplicate=False,
+        )
+
+    async def step(self) -> int:
+        """Do what relay, clock and workers would do now; returns how much there was to do."""
+        self.store.campaigns.settle_all()
+        self.store.queue.take_apart_poison()
+        due = self.store.queue.take_due(window=8, resend_after_s=60.0)
+        await asyncio.gather(*(run_chunk(self.engine, chunk) for _, chunk in due.chunks))
+        await asyncio.gather(*(verify_account(self.engine, account) for account in due.accounts))
+        return len(due.chunks) + len(due.accounts)
+
+    async def drain(
+        self, campaign_id: str, *, within_s: float = 30.0
+    ) -> dict[int, tuple[str, str]]:
+        """Go on until the campaign has ended; returns (state, code) by line."""
+        async with asyncio.timeout(within_s):
+            while True:
+                busy = await self.step()
+                campaign = self.store.campaigns.get(campaign_id)
+                assert campaign is not None
+                if campaign.state in ENDED:
+                    return self.outcomes(campaign_id)
+                if not busy:
+                    await asyncio.sleep(0.02)
+
+    def outcomes(self, campaign_id: str) -> dict[int, tuple[str, str]]:
+        """Return (state, code) of each line."""
+        return {
+            one.line_no: (str(one.state), one.code)
+            for one in self.store.reading.outcomes(campaign_id)
+        }
+
+    # ------------------------------------------------------------ judging
+
+    def shift_of(self, number: int, *, calendar_id: str = CALENDAR) -> timedelta:
+        """Return by how much an event has moved since it was seeded, in the provider's own truth."""
+        key = (calendar_id, event_uid(number))
+        now, then = self.sim.event(*key).start, self.sim.initial[key].start
+        assert isinstance(now, datetime)
+        assert isinstance(then, datetime)
+        return now - then
+
+    def writes_to(self, number: int, *, calendar_id: str = CALENDAR) -> int:
+        """Return how many writes to an event the provider took."""
+        key = (calendar_id, event_uid(number))
+        return sum(w.taken and (w.calendar_id, w.event_uid) == key for w in self.sim.writes)
+
+    def audit_run(self, *campaign_ids: str) -> None:
+        """Check what must hold after any run: I1 to I4 and I8 of the fault matrix."""
+        self.sim.settle(all_of_them=True)
+        for campaign_id in campaign_ids:
+            self._check_outcomes(campaign_id)
+        for write in self.sim.writes:
+            assert "event_id" not in (write.body or {}), "event_id was sent"
+        for key, event in self.sim.initial.items():
+            if event.recurring or event.event_id or event.deleted or not event.options.update:
+                touched = [w for w in self.sim.writes if (w.calendar_id, w.event_uid) == key]
+                assert not touched, f"{key} must never be written to"
+        for requests, seconds in self.sim.behaviour.rate:
+            assert self.sim.busiest(seconds) <= requests
+        count, breaks = self.store.audit.verify()
+        assert count > 0
+        assert not breaks, breaks
+
+    def _check_outcomes(self, campaign_id: str) -> None:
+        campaign = self.store.campaigns.get(campaign_id)
+        assert campaign is not None
+        outcomes = list(self.store.reading.outcomes(campaign_id))
+        assert len(outcomes) == campaign.total
+        assert all(one.state in FINAL for one in outcomes), Counter(one.state for one in outcomes)
+        for one in outcomes:
+            if one.state is EditState.VERIFIED and one.target is not None:
+                true = self.sim.event(one.calendar_id, one.event_uid)
+                start = getattr(one.target.when, "start")  # noqa: B009
+                assert true.start == start, f"line {one.line_no} is not where the outcome says"
+
+
+def event_uid(number: int) -> str:
+    """Return the uid of a numbered event."""
+    return f"evt_external_{number:024x}"
+
+
+def soon(number: int) -> datetime:
+    """Return a whole hour some days from now, later for higher numbers."""
+    base = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return base + timedelta(days=2 + number % 5, hours=number % 20)
+
+
+@asynccontextmanager
+async def a_world(
+    database_url: str,
+    *,
+    behaviour: Behaviour | None = None,
+    rate: str = "2000/s",
+    **changed: Any,
+) -> AsyncIterator[World]:
+    """Open a world on an empty database; keywords change settings."""
+    sim = Simulator(behaviour or Behaviour(rate=(), lag_s=0.05))
+    store = Store(Database(database_url))
+    migrate(store.database)
+    values: dict[str, Any] = QUICK | changed
+    limits = ClientLimits(
+        batch_counts_as=values.get("batch_counts_as", "one"),
+        total_s=2.0,
+        sock_read_s=1.5,
+        queue_s=5.0,
+        patience_s=5.0,
+    )
+    async with (
+        _closing(store.database),
+        SimulatorServer(sim) as server,
+        open_session(limits) as session,
+    ):
+        settings = Settings.model_validate(
+            {
+                "database_url": database_url,
+                "api_url": server.url,
+                "cronofy_client_id": SIM_CLIENT_ID,
+                "cronofy_client_secret": SIM_CLIENT_SECRET,
+                "batch_counts_as": "one",
+                "share": 1.0,
+            }
+            | values
+        )
+        limiter = MemoryLimiter(rate=parse_rate(rate), share=1.0, clock=SystemClock())
+        clock = SystemClock()
+        with ThreadPoolExecutor(4) as threads:
+            engine = Engine(
+                store=store,
+                client=Cronofy(session, limiter, clock=clock, limits=limits),
+                limiter=limiter,
+                vault=Vault([generate_key()]),
+                clock=clock,
+                settings=settings,
+                threads=threads,
+                owner="test:1",
+                roll=lambda: 0.0,
+            )
+            yield World(sim=sim, engine=engine, store=store, url=server.url)
+
+
+@asynccontextmanager
+async def _closing(database: Database) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        database.dispose()

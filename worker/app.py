@@ -1,0 +1,268 @@
+"""Wiring: from settings to resources, and the producer's one call. Used by the CLI and by the tasks."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+import structlog
+
+from worker.clock import SystemClock
+from worker.cronofy import Access, CallCount, ClientLimits, Cronofy, open_session
+from worker.dispatch import Publisher, relay
+from worker.engine import Engine
+from worker.errors import (
+    ApiError,
+    BrokerUnavailable,
+    CredentialsLocked,
+    NotFound,
+    SettingsError,
+    TokenLost,
+)
+from worker.intake import Checked, Input, Row, change_digest, check, open_input, rows
+from worker.limits import RedisLimiter, open_limiter, parse_rate
+from worker.model import AccountStatus, Code, Policy, Shift
+from worker.settings import Settings
+from worker.store import Campaign, Database, EditRow, NewCampaign, Store, require_schema
+from worker.tokens import Vault
+
+log = structlog.get_logger(__name__)
+
+#: threads for SQL in a worker process; the pool has as many connections
+SQL_THREADS = 8
+
+
+def open_store(settings: Settings, *, check_schema: bool = True) -> Store:
+    """Open the database; raises SettingsError or StoreUnavailable with the next step."""
+    database = Database(settings.database_url, pool_size=SQL_THREADS)
+    if check_schema:
+        require_schema(database)
+    return Store(database)
+
+
+def limiter_of(settings: Settings) -> RedisLimiter:
+    """Open the shared limiter. Raises SettingsError for a rate that makes no sense."""
+    try:
+        rate = parse_rate(settings.rate)
+    except ValueError as wrong:
+        raise SettingsError(
+            f"CALPATCH_RATE: {wrong}", next_step="Write it as in 50/s,500/min"
+        ) from wrong
+    return open_limiter(settings.redis_url, rate=rate, share=settings.share)
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings, *, store: Store | None = None) -> AsyncIterator[Engine]:
+    """Open everything a run needs, and close it again; one for each process, inside its loop."""
+    settings.need("vault_keys", "cronofy_client_id", "cronofy_client_secret")
+    vault = Vault(settings.keys)
+    owned = store is None
+    store = store or open_store(settings)
+    limiter = limiter_of(settings)
+    limits = ClientLimits(batch_counts_as=settings.batch_counts_as, queue_s=settings.chunk_budget)
+    clock = SystemClock()
+    threads = ThreadPoolExecutor(SQL_THREADS, thread_name_prefix="sql")
+    try:
+        async with open_session(limits) as session:
+            yield Engine(
+                store=store,
+                client=Cronofy(session, limiter, clock=clock, limits=limits),
+                limiter=limiter,
+                vault=vault,
+                clock=clock,
+                settings=settings,
+                threads=threads,
+                owner=worker_name(),
+            )
+    finally:
+        await limiter.aclose()
+        threads.shutdown(wait=True)
+        if owned:
+            store.database.dispose()
+
+
+def worker_name() -> str:
+    """Return what this process signs with, in leases and in the audit."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}"
+
+
+# ---------------------------------------------------------------- the producer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """What a submission became. `note` says so when messages could not be sent yet."""
+
+    campaign: Campaign
+    created: bool
+    checked: Checked
+    note: str = ""
+
+
+def submit(
+    settings: Settings,
+    store: Store,
+    *,
+    path: str,
+    key: str,
+    reason: str,
+    owner: str,
+    policy: Policy,
+    lane: str = "bulk",
+    format: str | None = None,  # noqa: A002 - the word users know
+) -> Submitted:
+    """Check a whole file, store it as a campaign in one transaction, and announce it.
+
+    Raises InvalidInput with all problems, KeyConflict for a key that names other content. A broker
+    that is down is not an error: what is stored is announced later.
+    """
+    with open_input(path, format=format) as given:
+        checked = check(given, accounts=store.accounts.subs())
+        return submit_checked(
+            settings, store, given, checked, key=key, reason=reason, owner=owner, policy=policy, lane=lane
+        )  # fmt: skip
+
+
+def submit_checked(
+    settings: Settings,
+    store: Store,
+    given: Input,
+    checked: Checked,
+    *,
+    key: str,
+    reason: str,
+    owner: str,
+    policy: Policy,
+    lane: str = "bulk",
+) -> Submitted:
+    """Store and announce input that has been checked already."""
+    digest = sha256(checked.digest.encode() + msgspec.json.encode(policy)).hexdigest()
+    new = NewCampaign(
+        key=key, digest=digest, reason=reason, owner=owner, source=checked.source.name,
+        columns=checked.source.columns, policy=policy, lane=lane,
+    )  # fmt: skip
+    campaign, created = store.campaigns.submit(
+        new,
+        _edit_rows(given, checked),
+        campaign_id="c_" + secrets.token_hex(5),
+        image_key=secrets.token_bytes(32),
+        chunk_size=settings.chunk_size,
+    )
+    note = announce(settings, store) if created else ""
+    return Submitted(campaign=campaign, created=created, checked=checked, note=note)
+
+
+def announce(settings: Settings, store: Store) -> str:
+    """Send messages for what is due; returns what to tell when Redis does not take them."""
+    try:
+        with Publisher(settings) as publisher:
+            relay(store, publisher, settings)
+    except BrokerUnavailable as down:
+        return str(down)
+    return ""
+
+
+def _edit_rows(given: Input, checked: Checked) -> Iterator[EditRow]:
+    for row in rows(given, checked):
+        yield EditRow(
+            line_no=row.line_no,
+            account=row.account,
+            calendar_id=row.key.calendar_id,
+            event_uid=row.key.event_uid,
+            hint=row.hint.isoformat() if row.hint else None,
+            ref=row.ref,
+            patch=msgspec.json.encode(row.patch).decode(),
+            cells=msgspec.json.encode(row.cells).decode(),
+            change_digest=_digest(row),
+            relative=isinstance(row.patch.move, Shift),
+            duplicate=row.duplicate_of is not None,
+        )
+
+
+def _digest(row: Row) -> str:
+    return change_digest(row)[:16].hex()
+
+
+# ---------------------------------------------------------------- accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountCheck:
+    """What a check of an account found; `elevated` counts calendars that may be edited."""
+
+    sub: str
+    status: AccountStatus
+    reason: str
+    calendars: int = 0
+    elevated: int = 0
+
+
+async def check_accounts(settings: Settings, subs: Sequence[str] = ()) -> list[AccountCheck]:
+    """Ask the API about accounts (all when none is named): are they connected, and what may be edited.
+
+    A parked account that answers is active again. Raises NotFound for a name that is not known.
+    """
+    async with open_engine(settings) as engine:
+        known = {account.sub: account for account in engine.store.accounts.all()}
+        if missing := [sub for sub in subs if sub not in known]:
+            raise NotFound(
+                f"No such account: {', '.join(missing)}", next_step="See `calpatch accounts list`"
+            )
+        return [await _check_account(engine, sub) for sub in (subs or sorted(known))]
+
+
+async def _check_account(engine: Engine, sub: str) -> AccountCheck:
+    account = engine.store.accounts.get(sub)
+    if account is None:  # pragma: no cover - forgotten while we were looking
+        return AccountCheck(sub=sub, status=AccountStatus.LOST, reason="forgotten")
+    if account.status is AccountStatus.LOST:
+        return AccountCheck(sub=sub, status=account.status, reason=account.reason)
+    calls = CallCount()
+    session = engine.session(account, calls)
+    try:
+
+        async def look(access: Access) -> AccountCheck:
+            info = await engine.client.account(access, calls=calls)
+            if not any(profile.connected for profile in info.profiles):
+                raise CredentialsLocked("No profile is connected", status=423)
+            listed = await engine.client.calendars(access, calls=calls)
+            engine.store.accounts.save_calendars(sub, listed)
+            return AccountCheck(
+                sub=sub,
+                status=AccountStatus.ACTIVE,
+                reason="",
+                calendars=len(listed),
+                elevated=sum(one.elevated and not one.read_only for one in listed),
+            )
+
+        found = await session.use(look)
+    except (ApiError, TokenLost) as refused:
+        return _failed_check(engine, sub, refused)
+    engine.store.accounts.set_status(sub, AccountStatus.ACTIVE, actor=engine.owner)
+    return found
+
+
+def _failed_check(engine: Engine, sub: str, refused: ApiError | TokenLost) -> AccountCheck:
+    """Park or lose an account by what the API said; an API that is down changes nothing."""
+    account = engine.store.accounts.get(sub)
+    status = account.status if account else AccountStatus.LOST
+    reason = type(refused).__name__
+    if isinstance(refused, CredentialsLocked):
+        status, reason = AccountStatus.PARKED, str(Code.ACCOUNT_LOCKED)
+    elif isinstance(refused, TokenLost) and refused.reason == Code.UNAUTHORIZED:
+        status, reason = AccountStatus.PARKED, refused.reason
+    elif isinstance(refused, TokenLost):
+        status, reason = AccountStatus.LOST, refused.reason
+    else:
+        return AccountCheck(sub=sub, status=status, reason=f"not checked: {refused.message}")
+    engine.store.accounts.set_status(
+        sub, status, reason=reason, retry_in_s=engine.settings.parked_retry, actor=engine.owner
+    )
+    return AccountCheck(sub=sub, status=status, reason=reason)

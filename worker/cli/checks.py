@@ -1,0 +1,236 @@
+"""What `calpatch doctor` examines: each check says ok, warn or fail, and what to do then.
+
+A check that depends on another one that failed says so rather than failing too.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import redis
+from msgspec import Struct
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from worker.cli.context import pace_of, refuse_missing_file
+from worker.cronofy import base_url
+from worker.errors import WorkerError
+from worker.model import AccountStatus
+from worker.report.reasons import CLOCK, QUIET_S, WORKER
+from worker.rules import format_seconds
+from worker.settings import Settings
+from worker.store import Account, Store, versions
+
+Verdict: TypeAlias = Literal["ok", "warn", "fail"]
+
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+#: seconds to wait for Redis or the API's host
+REACH_S = 3.0
+#: the first SQLite with everything that our statements use (RETURNING, UPDATE FROM, ->>)
+OLDEST_SQLITE = (3, 38, 0)
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One line of the doctor."""
+
+    name: str
+    status: Verdict
+    detail: str
+    next_step: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Run all checks, in the order in which they are to be mended."""
+    found = [*_settings(settings)]
+    store, finding = _open(settings)
+    found.append(finding)
+    try:
+        found += [*_redis(settings), _host(settings)]
+        if store is not None:
+            found += [_vault(settings, store), *_accounts(store), *_pulses(store)]
+    finally:
+        if store is not None:
+            store.database.dispose()
+    return found
+
+
+def ok(name: str, detail: str) -> Finding:
+    """Return good news."""
+    return Finding(name=name, status="ok", detail=detail)
+
+
+def fail(name: str, detail: str, next_step: str) -> Finding:
+    """Return what keeps campaigns from running."""
+    return Finding(name=name, status="fail", detail=detail, next_step=next_step)
+
+
+def warn(name: str, detail: str, next_step: str) -> Finding:
+    """Return what will hurt later."""
+    return Finding(name=name, status="warn", detail=detail, next_step=next_step)
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    """Turn an error on purpose into a finding."""
+    try:
+        return check()
+    except WorkerError as error:
+        return fail(name, error.message, error.next_step)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    def complete() -> Finding:
+        settings.need("vault_keys", "cronofy_client_id", "cronofy_client_secret")
+        return ok("settings", "complete")
+
+    def rate() -> Finding:
+        granted = pace_of(settings).granted_per_min
+        per_min = f"{granted:,.0f} calls a minute" if granted else "unlimited"
+        return ok("rate", f"{settings.share:.0%} of {settings.rate}: {per_min}")
+
+    yield _guarded("settings", complete)
+    yield _guarded("rate", rate)
+
+
+def _open(settings: Settings) -> tuple[Store | None, Finding]:
+    from worker.app import open_store
+
+    try:
+        refuse_missing_file(settings.database_url)
+        store = open_store(settings, check_schema=False)
+        current, needed = versions(store.database)
+        server = _server(store)
+    except WorkerError as error:
+        return None, fail("database", error.message, error.next_step)
+    if current != needed:
+        has = f"version {current}" if current else "no tables"
+        store.database.dispose()
+        return None, fail("database", f"{has}, {needed} is needed", "Run `calpatch migrate`")
+    if store.database.is_sqlite and _numbers(server) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        return store, warn("database", f"SQLite {server}", f"Use SQLite {oldest} or newer")
+    kind = "SQLite" if store.database.is_sqlite else "PostgreSQL"
+    return store, ok("database", f"{kind} {server}, schema {current}")
+
+
+def _server(store: Store) -> str:
+    sql = "SELECT sqlite_version()" if store.database.is_sqlite else "SHOW server_version"
+    with store.database.read() as connection:
+        return str(connection.exec_driver_sql(sql).scalar_one())
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    step = "Start Redis, or correct CALPATCH_REDIS_URL"
+    try:
+        with redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=REACH_S,
+            socket_connect_timeout=REACH_S,
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:
+            yield ok("redis", _version(client.info("server")))
+            yield from _kept(client)
+    except ValueError:
+        # Without the cause: the address holds the password.
+        yield fail("redis", "the address cannot be read", step)
+    except (redis.RedisError, OSError) as error:
+        yield fail("redis", f"does not answer ({type(error).__name__})", step)
+
+
+def _version(server: Any) -> str:
+    if valkey := server.get("valkey_version"):
+        return f"Valkey {valkey}"
+    return f"Redis {server.get('redis_version', 'of unknown version')}"
+
+
+def _kept(client: redis.Redis) -> Iterator[Finding]:
+    """Look at what Redis may throw away; a managed one may not tell, which is no fault."""
+    memory: Any = client.info("memory")
+    persistence: Any = client.info("persistence")
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy == "noeviction":
+        yield ok("eviction", "noeviction")
+    else:
+        wrong = f"{policy}: Redis may forget what has been sent, and the limit with it"
+        yield fail("eviction", wrong, "CONFIG SET maxmemory-policy noeviction")
+    if int(persistence.get("aof_enabled", 0)):
+        yield ok("aof", "on: messages and the limit's log survive a restart")
+    else:
+        lost = "off: after a restart of Redis messages are sent again, which costs a minute"
+        yield warn("aof", lost, "CONFIG SET appendonly yes")
+
+
+def _host(settings: Settings) -> Finding:
+    def reach() -> Finding:
+        url = urlsplit(base_url("us", settings.api_url))
+        port = url.port or (443 if url.scheme == "https" else 80)
+        name = f"{url.hostname}:{port}"
+        try:
+            with socket.create_connection((str(url.hostname), port), timeout=REACH_S) as plain:
+                if url.scheme == "https":
+                    context = ssl.create_default_context()
+                    context.wrap_socket(plain, server_hostname=url.hostname).close()
+        except OSError as error:
+            step = "Check the network, the proxy, and CALPATCH_API_URL if you set it"
+            return fail("api", f"{name} cannot be reached ({type(error).__name__})", step)
+        return ok("api", f"{name} answers{' over TLS' if url.scheme == 'https' else ''}")
+
+    return _guarded("api", reach)
+
+
+def _vault(settings: Settings, store: Store) -> Finding:
+    def opens() -> Finding:
+        from worker.tokens import Vault
+
+        vault = Vault(settings.keys)
+        sealed = store.accounts.all()
+        for account in sealed:
+            vault.open(account.sub, account.refresh_token)
+        return ok("vault", f"{len(vault.key_ids)} keys open the tokens of {len(sealed)} accounts")
+
+    return _guarded("vault", opens)
+
+
+def _accounts(store: Store) -> Iterator[Finding]:
+    found = store.accounts.all()
+    if not found:
+        yield warn("accounts", "none", "Run `calpatch accounts import accounts.csv`")
+        return
+    parked = [each for each in found if each.status is AccountStatus.PARKED]
+    lost = [each for each in found if each.status is AccountStatus.LOST]
+    if not parked and not lost:
+        yield ok("accounts", f"{len(found)} active")
+    if parked:
+        step = "Ask the owners to reconnect, then `calpatch accounts check`"
+        yield warn("accounts", f"{len(parked)} locked: {_some(parked)}", step)
+    if lost:
+        step = "Have them authorized again, then `calpatch accounts import`"
+        yield warn("accounts", f"{len(lost)} lost: {_some(lost)}", step)
+
+
+def _some(accounts: list[Account]) -> str:
+    names = ", ".join(account.sub for account in accounts[:3])
+    return f"{names}, …" if len(accounts) > 3 else names  # noqa: PLR2004 - a line's worth
+
+
+def _pulses(store: Store) -> Iterator[Finding]:
+    pulses = store.queue.pulses()
+    age = pulses.get(CLOCK)
+    if age is not None and age < QUIET_S:
+        yield ok("clock", f"last seen {age:.0f} s ago")
+    else:
+        seen = f"last seen {format_seconds(age)} ago" if age is not None else "never seen"
+        yield warn("clock", seen, "Start it: calpatch beat")
+    workers = [name for name, each in pulses.items() if name.startswith(WORKER) and each < QUIET_S]
+    if workers:
+        yield ok("workers", f"{len(workers)} seen in the last {QUIET_S:.0f} s")
+    else:
+        yield warn("workers", f"none seen in the last {QUIET_S:.0f} s", "Start one: calpatch work")

@@ -1,0 +1,42 @@
+"""`calpatch doctor`."""
+
+from __future__ import annotations
+
+import typer
+
+from worker.cli.exits import ExitCode
+from worker.cli.options import JsonOption
+from worker.cli.talk import give_json, tell
+from worker.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor", epilog="Example: calpatch doctor")(doctor)
+
+
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Check everything that a campaign needs, each with what to do about it.
+
+    Changes nothing and asks the API nothing; exit code 7 when something fails.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from worker.cli.checks import COLOURS, examine
+
+    found = examine(Settings.load())
+    if as_json:
+        give_json(found)
+    else:
+        # Colours only where there is a terminal; the words say the same.
+        console = Console(highlight=False, soft_wrap=True)
+        for each in found:
+            line = Text(f"{each.status:<5}", style=COLOURS[each.status])
+            line.append(f"{each.name:<10} {each.detail}", style="default")
+            if each.next_step:
+                line.append(f". {each.next_step}", style="default")
+            console.print(line)
+    if failed := sum(each.status == "fail" for each in found):
+        tell(f"calpatch: {failed} of {len(found)} checks failed. Mend them from the top down")
+        raise typer.Exit(ExitCode.CONFIG)

@@ -1,0 +1,55 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from worker.errors import WorkerError
+from worker.settings import seconds
+
+CampaignArgument: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(metavar="CAMPAIGN", help="A campaign's id or key; without it, the latest."),
+]
+LatestOption: TypeAlias = Annotated[
+    bool, typer.Option("--latest", help="The campaign submitted last (also the default).")
+]
+JsonOption: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="One JSON object on stdout, for machines.")
+]
+FileArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="FILE", help='A CSV or JSONL file; "-" reads standard input.')
+]
+FormatOption: TypeAlias = Annotated[
+    str | None, typer.Option("--format", help="csv or jsonl, where the name does not tell.")
+]
+
+
+def wait_seconds(text: str | None) -> float | None:
+    """Read a duration such as 30m. Raises WrongOption."""
+    if text is None:
+        return None
+    try:
+        return seconds(text)
+    except ValueError as wrong:
+        raise wrong_option("--wait", text, str(wrong)) from wrong
+
+
+def chosen(option: str, text: str, *, among: tuple[str, ...]) -> str:
+    """Return the text if it is one of a few words. Raises WrongOption."""
+    if text not in among:
+        raise wrong_option(option, text, f"expected {' or '.join(among)}")
+    return text
+
+
+def wrong_option(option: str, value: str, message: str) -> WrongOption:
+    """Make the error for an option whose value makes no sense."""
+    return WrongOption(f"{option} {value[:60]!r}: {message}")
+
+
+class WrongOption(WorkerError):
+    """Raised when options make no sense, alone or together."""
+
+    exit_code = 2

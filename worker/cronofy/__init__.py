@@ -1,0 +1,40 @@
+"""The client of the Cronofy API: typed calls, one limiter, no secrets in sight."""
+
+from __future__ import annotations
+
+from worker.cronofy.client import Cronofy
+from worker.cronofy.edits import MAX_BATCH, Write, build_edit
+from worker.cronofy.hosts import DATA_CENTERS, base_url
+from worker.cronofy.replies import LONG_REPLY, SHORT_REPLY, UNREADABLE, Hopeless
+from worker.cronofy.transport import NOT_SENT, open_session
+from worker.cronofy.values import (
+    Access,
+    AccountInfo,
+    CallCount,
+    ClientLimits,
+    Pace,
+    Profile,
+    TokenSet,
+)
+
+__all__ = [
+    "DATA_CENTERS",
+    "LONG_REPLY",
+    "MAX_BATCH",
+    "NOT_SENT",
+    "SHORT_REPLY",
+    "UNREADABLE",
+    "Access",
+    "AccountInfo",
+    "CallCount",
+    "ClientLimits",
+    "Cronofy",
+    "Hopeless",
+    "Pace",
+    "Profile",
+    "TokenSet",
+    "Write",
+    "base_url",
+    "build_edit",
+    "open_session",
+]

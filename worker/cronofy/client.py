@@ -1,0 +1,304 @@
+"""The client: what calpatch asks of Cronofy, as typed calls.
+
+Reads are repeated when the API fails, and wait out refusals; writes are sent once, and each edit
+gets an Answer whatever happens. Every call goes through `Transport.send`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from worker.clock import Clock
+from worker.cronofy.edits import MAX_BATCH, Write, batch_body, events_path, single_body
+from worker.cronofy.events import read_page
+from worker.cronofy.grants import refresh_body, refreshed
+from worker.cronofy.paging import EVENTS, PAGES, Harvest, ReadQuery, Trail
+from worker.cronofy.replies import Hopeless, batch_answers, raise_unless_ok, single_answer
+from worker.cronofy.transport import Call, NoReply, Reply, Transport
+from worker.cronofy.values import (
+    Access,
+    AccountInfo,
+    CallCount,
+    ClientLimits,
+    Pace,
+    Profile,
+    TokenSet,
+)
+from worker.cronofy.wire import Unreadable, WireCalendars, WireUserInfo, decoded
+from worker.errors import Gone, Unavailable
+from worker.model import Calendar, Event, EventKey
+from worker.rules import Answer, ReadWindow, Throttled
+
+T = TypeVar("T")
+
+BATCH = "/v1/batch"
+SINGLE = "/v1/calendars/{calendar_id}/events"
+CALENDARS = "/v1/calendars"
+USERINFO = "/v1/userinfo"
+TOKEN = "/oauth/token"  # noqa: S105 - a path
+
+#: the longest wait between two tries of a read, in seconds; longer waits belong to SQL
+_LONGEST_WAIT_S = 8.0
+_TOO_MANY = 429
+
+log = structlog.get_logger(__name__)
+
+_calendars = msgspec.json.Decoder(WireCalendars)
+_userinfo = msgspec.json.Decoder(WireUserInfo)
+
+
+class Cronofy:
+    """Speaks to the API for all accounts of one process, through one session and one limiter."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        limiter: Pace,
+        *,
+        clock: Clock,
+        limits: ClientLimits | None = None,
+    ) -> None:
+        self._limits = limits or ClientLimits()
+        self._limiter = limiter
+        self._clock = clock
+        self._transport = Transport(session, limiter, clock=clock, limits=self._limits)
+
+    # ------------------------------------------------------------ reads
+
+    async def read_events(
+        self,
+        access: Access,
+        window: ReadWindow,
+        *,
+        wanted: Container[EventKey] | None,
+        calendar_ids: Sequence[str] = (),
+        last_modified: datetime | None = None,
+        include_deleted: bool = True,
+        include_moved: bool = False,
+        include_managed: bool = True,
+        calls: CallCount,
+    ) -> dict[EventKey, Event]:
+        """Read the events of a window, page by page, and keep the wanted ones (all when None).
+
+        Stops as soon as everything wanted is found, when `wanted` has a size. Starts again when a
+        page has died meanwhile (cronofy-api §3.2). Of an event that occurs twice the later one
+        counts.
+        """
+        query = ReadQuery(
+            window=window,
+            calendar_ids=tuple(calendar_ids),
+            last_modified=last_modified,
+            include_deleted=include_deleted,
+            include_moved=include_moved,
+            include_managed=include_managed,
+        )
+        for _ in range(self._limits.restarts + 1):
+            harvest = Harvest(wanted=wanted, calendar_ids=calendar_ids)
+            if await self._walk(access, query, harvest=harvest, calls=calls):
+                return harvest.events
+            log.info("read.restarted")
+        raise Unavailable(f"GET {PAGES} was answered with 404 again and again", status=404)
+
+    async def calendars(self, access: Access, *, calls: CallCount) -> list[Calendar]:
+        """List the account's calendars, deleted and read-only ones too."""
+        call = self._get(access, CALENDARS)
+        wire = await self._fetch(call, lambda body: decoded(_calendars, body), calls=calls)
+        return [
+            Calendar(
+                calendar_id=calendar.calendar_id,
+                name=calendar.calendar_name or "",
+                read_only=calendar.calendar_readonly is not False,
+                deleted=calendar.calendar_deleted is True,
+                elevated=calendar.permission_level == "unrestricted",
+            )
+            for calendar in wire.calendars
+        ]
+
+    async def account(self, access: Access, *, calls: CallCount) -> AccountInfo:
+        """Read which account the token belongs to, and which of its profiles are connected."""
+        call = self._get(access, USERINFO)
+        wire = await self._fetch(call, lambda body: decoded(_userinfo, body), calls=calls)
+        profiles = (wire.account.profiles if wire.account else None) or []
+        return AccountInfo(
+            sub=wire.sub,
+            profiles=tuple(
+                Profile(
+                    profile_id=profile.profile_id,
+                    provider_name=profile.provider_name or "",
+                    connected=profile.profile_connected is True,
+                    calendar_ids=tuple(
+                        calendar.calendar_id for calendar in profile.profile_calendars or ()
+                    ),
+                )
+                for profile in profiles
+            ),
+        )
+
+    # ------------------------------------------------------------ writes
+
+    async def write_batch(
+        self, access: Access, writes: Sequence[Write], *, calls: CallCount
+    ) -> list[Answer]:
+        """Send edits of one account, once, and return one Answer for each, in their order.
+
+        Raises ValueError for what must not be sent together: more than 50, two of one event, or
+        more than the limiter grants at once. Otherwise only the limiter's errors are raised, and
+        then nothing was sent.
+        """
+        if not writes:
+            return []
+        weight = self._weight(writes)
+        if len(writes) == 1:
+            call = self._post(access, writes[0])
+            answers = [single_answer(await self._transport.send(call, calls=calls))]
+        else:
+            call = Call(
+                method="POST",
+                route=BATCH,
+                url=access.base_url + BATCH,
+                token=access.token,
+                body=batch_body(writes),
+                weight=weight,
+                max_bytes=self._limits.body_bytes,
+            )
+            reply = await self._transport.send(call, calls=calls)
+            answers = batch_answers(reply, count=len(writes), now=self._clock.now())
+            await self._slow_down(reply, answers)
+        return answers
+
+    async def refresh(
+        self,
+        *,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        refresh_token: str,
+        calls: CallCount,
+    ) -> TokenSet:
+        """Trade a refresh token for an access token, once.
+
+        Raises TokenLost when the authorization is gone and SettingsError when the application's own
+        credentials are wrong. Not repeated: an answer that got lost may have replaced the token.
+        """
+        call = Call(
+            method="POST",
+            route=TOKEN,
+            url=base_url + TOKEN,
+            body=refresh_body(client_id, client_secret, refresh_token=refresh_token),
+            max_bytes=self._limits.body_bytes,
+        )
+        reply = await self._patiently(call, calls=calls)
+        return refreshed(call, reply, refresh_token=refresh_token)
+
+    # ------------------------------------------------------------ how
+
+    async def _walk(
+        self, access: Access, query: ReadQuery, *, harvest: Harvest, calls: CallCount
+    ) -> bool:
+        """Read page after page; return False when a page has died and all must start again."""
+        trail = Trail(access.base_url, max_pages=self._limits.max_pages)
+        url = query.url(access.base_url, now=self._clock.now())
+        route = EVENTS
+        while url and not harvest.complete:
+            call = self._get(access, route, url=url, max_bytes=self._limits.page_bytes)
+            try:
+                page = await self._fetch(call, read_page, calls=calls)
+            except Gone:
+                if route == EVENTS:
+                    raise
+                return False
+            _note_unreadable(page.unreadable + harvest.add(page.events), calls)
+            url, route = trail.checked(page.next_page), PAGES
+        return True
+
+    async def _fetch(self, call: Call, decode: Callable[[bytes], T], *, calls: CallCount) -> T:
+        """Do a read and decode its answer, again when the API failed to give one (full jitter)."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable) & retry_if_not_exception_type(Hopeless),
+            stop=stop_after_attempt(self._limits.tries),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_S),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        return await retrying(self._attempt, call, decode, calls=calls)
+
+    async def _attempt(self, call: Call, decode: Callable[[bytes], T], *, calls: CallCount) -> T:
+        reply = raise_unless_ok(call, await self._patiently(call, calls=calls))
+        try:
+            return decode(reply.body)
+        except Unreadable:
+            raise Unavailable(f"{call} got an unreadable answer", status=reply.status) from None
+
+    async def _patiently(self, call: Call, *, calls: CallCount) -> Reply | NoReply:
+        """Send a call that may be sent again after a 429: waiting is no failure (law 7)."""
+        deadline = self._clock.monotonic() + self._limits.patience_s
+        while True:
+            reply = await self._transport.send(call, calls=calls)
+            if isinstance(reply, NoReply) or reply.status != _TOO_MANY:
+                return reply
+            pause_s = self._transport.throttle.left_s
+            if self._clock.monotonic() + pause_s >= deadline:
+                return reply
+            # The limiter holds everybody back meanwhile; sleeping here as well keeps this loop
+            # slow even if the pause did not reach it.
+            await self._clock.sleep(pause_s)
+
+    async def _slow_down(self, reply: Reply | NoReply, answers: Sequence[Answer]) -> None:
+        """Pause everybody when entries of an answered batch were refused with 429."""
+        if isinstance(reply, NoReply) or reply.status == _TOO_MANY:
+            return
+        refusals = [answer for answer in answers if isinstance(answer, Throttled)]
+        if refusals:
+            seconds = [one.retry_after_s for one in refusals if one.retry_after_s is not None]
+            await self._transport.refused(max(seconds, default=None))
+
+    def _weight(self, writes: Sequence[Write]) -> int:
+        if len(writes) > MAX_BATCH:
+            raise ValueError(f"a batch takes {MAX_BATCH} edits, not {len(writes)}")
+        if len({write.key for write in writes}) < len(writes):
+            # The order within a batch is not promised, so the later edit might come first (§6).
+            raise ValueError("two edits of one event in one batch")
+        weight = len(writes) if self._limits.batch_counts_as == "each" else 1
+        if weight > self._limiter.max_weight:
+            raise ValueError(f"{weight} edits weigh more than the limiter grants at once")
+        return weight
+
+    def _get(
+        self, access: Access, route: str, *, url: str | None = None, max_bytes: int | None = None
+    ) -> Call:
+        return Call(
+            method="GET",
+            route=route,
+            url=url or access.base_url + route,
+            token=access.token,
+            max_bytes=max_bytes or self._limits.body_bytes,
+        )
+
+    def _post(self, access: Access, write: Write) -> Call:
+        return Call(
+            method="POST",
+            route=SINGLE,
+            url=access.base_url + events_path(write.key.calendar_id),
+            token=access.token,
+            body=single_body(write),
+            max_bytes=self._limits.body_bytes,
+        )
+
+
+def _note_unreadable(count: int, calls: CallCount) -> None:
+    if count:
+        calls.unreadable += count
+        log.warning("event.unreadable", count=count)

@@ -1,0 +1,138 @@
+"""Turns a page of events into values of the model: the hot path of reading.
+
+A page is decoded at once; only when that fails, event by event, so that one broken event does not
+hide its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from worker.cronofy.wire import (
+    RawPage,
+    Unreadable,
+    WireEvent,
+    WireLocation,
+    WirePage,
+    WireTime,
+    decoded,
+)
+from worker.model import AllDay, Event, EventKey, Image, Timed, When
+
+_page = msgspec.json.Decoder(WirePage)
+_raw_page = msgspec.json.Decoder(RawPage)
+_event = msgspec.json.Decoder(WireEvent)
+
+#: what an event without a zone is shown in (cronofy-api §3.3)
+_NO_ZONE = "Etc/UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The readable events of one page; `unreadable` counts the others."""
+
+    events: list[WireEvent]
+    next_page: str | None
+    unreadable: int = 0
+
+
+def read_page(body: bytes) -> Page:
+    """Decode one page; raises Unreadable when it is none."""
+    try:
+        page = _page.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        page = None
+    if page is None:
+        return _salvaged(body)
+    return Page(events=page.events, next_page=page.pages.next_page if page.pages else None)
+
+
+def _salvaged(body: bytes) -> Page:
+    page = decoded(_raw_page, body)
+    events = list(_readable(page))
+    return Page(
+        events=events,
+        next_page=page.pages.next_page if page.pages else None,
+        unreadable=len(page.events) - len(events),
+    )
+
+
+def _readable(page: RawPage) -> Iterator[WireEvent]:
+    for raw in page.events:
+        try:
+            yield decoded(_event, raw)
+        except Unreadable:
+            continue
+
+
+def to_event(wire: WireEvent) -> Event:
+    """Read one event; raises Unreadable when its times make no sense."""
+    options = wire.options
+    return Event(
+        calendar_id=wire.calendar_id,
+        event_uid=wire.event_uid,
+        image=Image(
+            when=to_when(wire.start, wire.end),
+            summary=wire.summary or "",
+            description=wire.description or "",
+            location=_place(wire.location),
+            transparency=wire.transparency or "unknown",
+            conference=bool(wire.conferencing or wire.meeting_url),
+        ),
+        managed=wire.event_id not in (None, ""),
+        deleted=wire.deleted is True,
+        recurring=wire.recurring is True or wire.series_identifier not in (None, ""),
+        can_update=options is not None and options.update is True,
+        updated=_updated(wire.updated),
+    )
+
+
+def key_of(wire: WireEvent) -> EventKey:
+    """Return the pair that an event is matched by."""
+    return EventKey(wire.calendar_id, wire.event_uid)
+
+
+def to_when(start: str | WireTime, end: str | WireTime) -> When:
+    """Read both ends, which must be of one kind; raises Unreadable otherwise."""
+    first, first_zone = _end(start)
+    last, last_zone = _end(end)
+    if isinstance(first, datetime) and isinstance(last, datetime):
+        return Timed(start=first, end=last, start_tzid=first_zone, end_tzid=last_zone)
+    if isinstance(first, datetime) or isinstance(last, datetime):
+        raise Unreadable
+    return AllDay(start=first, end=last)
+
+
+def _end(wire: str | WireTime) -> tuple[date | datetime, str]:
+    text, zone = (wire, None) if isinstance(wire, str) else (wire.time, wire.tzid)
+    return _moment(text), zone or _NO_ZONE
+
+
+def _moment(text: str) -> date | datetime:
+    """Read YYYY-MM-DD, or a time with an offset, as whole seconds in UTC."""
+    try:
+        if len(text) == len("2014-09-06") and text[4] == text[7] == "-":
+            return date.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        raise Unreadable from None
+    raise Unreadable
+
+
+def _updated(text: object) -> datetime | None:
+    """Read when an event was last changed; None for year 0000, which occurs (§3.3)."""
+    try:
+        moment = _moment(text) if isinstance(text, str) else None
+    except Unreadable:
+        return None
+    return moment if isinstance(moment, datetime) else None
+
+
+def _place(wire: WireLocation | None) -> str:
+    return (wire.description or "") if wire is not None else ""

@@ -1,0 +1,109 @@
+"""Handing chunk ids to Celery: the only place in `worker` that knows it.
+
+A message says "work may exist in chunk C" and carries nothing else (law 1). What is due is marked
+in SQL first and published after; whatever gets lost in between is due again a little later.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from worker.errors import BrokerUnavailable
+from worker.settings import Settings
+from worker.store import Due, Store
+
+log = structlog.get_logger(__name__)
+
+RUN_CHUNK = "calpatch.run_chunk"
+VERIFY_ACCOUNT = "calpatch.verify_account"
+#: read-backs go first: they end campaigns, and are few
+VERIFY_QUEUE = "interactive"
+
+
+def broker_settings(settings: Settings) -> dict[str, Any]:
+    """Return the broker's part of Celery's configuration, the same for publishers and workers.
+
+    Row numbers are those of the failure table of Celery with Redis in the project's fault notes.
+    """
+    return {
+        "broker_url": settings.redis_url,
+        # Redis may be down when we start, and come back whenever it likes.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_limit": 10,
+        "broker_transport_options": {
+            # Longer than any chunk runs: a shorter one copies running messages (row 3).
+            "visibility_timeout": 900,
+            # Without both, redelivery comes a hundred seconds late (row 4).
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            # A half-open link leaves a worker deaf, a publisher hanging otherwise (rows 7, 11).
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "global_keyprefix": "calpatch:",
+            # What keeps everything else going comes first, then people, then the night.
+            "queue_order_strategy": "priority",
+        },
+        # No payload but JSON, in or out (row B36): a message cannot run code.
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "result_backend": None,
+        "task_ignore_result": True,
+        "task_publish_retry": True,
+        "task_publish_retry_policy": {
+            "max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5,
+        },
+    }  # fmt: skip
+
+
+class Publisher:
+    """Publishes what is due; a context manager, since it holds connections."""
+
+    def __init__(self, settings: Settings, *, app: Celery | None = None) -> None:
+        self._owned = app is None
+        self._app = app or Celery("calpatch-publisher", set_as_current=False)
+        if self._owned:
+            self._app.conf.update(broker_settings(settings))
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._owned:
+            self._app.close()
+
+    def publish(self, due: Due) -> int:
+        """Send a message for each chunk and account, and count them. Raises BrokerUnavailable."""
+        try:
+            with self._app.producer_pool.acquire(block=True, timeout=10) as producer:
+                for lane, chunk_id in due.chunks:
+                    self._send(producer, RUN_CHUNK, chunk_id, queue=lane)
+                for account in due.accounts:
+                    self._send(producer, VERIFY_ACCOUNT, account, queue=VERIFY_QUEUE)
+        except (OperationalError, OSError) as broken:
+            raise BrokerUnavailable(
+                "Redis does not take messages",
+                next_step="Nothing is lost: the clock sends them once it is back",
+            ) from broken
+        return len(due.chunks) + len(due.accounts)
+
+    def _send(self, producer: Any, task: str, name: str, *, queue: str) -> None:
+        self._app.send_task(task, args=[name], queue=queue, producer=producer, ignore_result=True)
+
+
+def relay(store: Store, publisher: Publisher, settings: Settings) -> int:
+    """Publish what is due, up to the window, and count it. Raises BrokerUnavailable."""
+    due = store.queue.take_due(window=settings.window_chunks, resend_after_s=settings.resend_after)
+    if not due.chunks and not due.accounts:
+        return 0
+    try:
+        return publisher.publish(due)
+    except BrokerUnavailable:
+        store.queue.forget_dispatch(due)
+        raise

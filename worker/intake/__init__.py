@@ -1,0 +1,27 @@
+"""Intake: from a file of requested edits to checked rows, or to a list of all its problems.
+
+    with open_input("edits.csv") as file:
+        checked = check(file, accounts=known)
+        for row in rows(file, checked):
+            ...
+
+Nothing here reaches the network or the database.
+"""
+
+from worker.intake.edit import COLUMNS
+from worker.intake.passes import Checked, check, rows
+from worker.intake.row import Row, change_digest
+from worker.intake.source import Format, Input, Source, open_input
+
+__all__ = [
+    "COLUMNS",
+    "Checked",
+    "Format",
+    "Input",
+    "Row",
+    "Source",
+    "change_digest",
+    "check",
+    "open_input",
+    "rows",
+]

@@ -1,0 +1,90 @@
+"""Opening an input: a file, or standard input, which is kept in a temporary file.
+
+An input is read twice, once to check it and once to store it, so it must be possible to go back.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, Literal, TypeAlias, cast
+
+from worker.intake.problems import refused
+
+Format: TypeAlias = Literal["csv", "jsonl"]
+
+_SUFFIXES: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is known of an input from its head; `columns` of JSONL is the one column "line"."""
+
+    name: str
+    format: Format
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """An open input, which can be read again from its start."""
+
+    name: str
+    format: Format
+    stream: BinaryIO
+
+
+@contextmanager
+def open_input(
+    path: str,
+    *,
+    format: str | None = None,  # noqa: A002  (what users call it)
+    stdin: BinaryIO | None = None,
+) -> Iterator[Input]:
+    """Opens a file, or standard input when the path is "-".
+
+    The format is the one given, or that of the suffix; without either, a first character "{" means
+    JSONL, with which no CSV header begins. Raises InvalidInput when there is nothing to read.
+    """
+    if format is not None and format not in _SUFFIXES.values():
+        raise refused(f"unknown format {format}; give csv or jsonl")
+    name = "standard input" if path == "-" else path
+    with _opened(path, stdin) as source, _rewindable(source) as stream:
+        known = cast("Format | None", format) or _SUFFIXES.get(Path(path).suffix.lower())
+        yield Input(name=name, format=known or _sniffed(stream), stream=stream)
+
+
+@contextmanager
+def _opened(path: str, stdin: BinaryIO | None) -> Iterator[BinaryIO]:
+    if path == "-":
+        yield stdin or sys.stdin.buffer  # which stays open: it is the caller's
+        return
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(Path(path).open("rb"))
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = getattr(error, "strerror", None) or "not a path"
+            raise refused(f"the file cannot be read: {reason}", value=path) from error
+        yield opened
+
+
+@contextmanager
+def _rewindable(source: BinaryIO) -> Iterator[BinaryIO]:
+    """Gives the source itself, or a copy on disk of one that comes through a pipe."""
+    if source.seekable():
+        yield source
+        return
+    with TemporaryFile(prefix="calpatch-") as copy:
+        shutil.copyfileobj(source, copy)
+        yield cast("BinaryIO", copy)
+
+
+def _sniffed(stream: BinaryIO) -> Format:
+    stream.seek(0)
+    head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return "jsonl" if head.startswith(b"{") else "csv"

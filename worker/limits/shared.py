@@ -1,0 +1,254 @@
+"""The limiter that all workers share: a log of slots in Redis, asked by one script, in one call.
+
+The time is the server's. No answer means no grant (law 7), never an unlimited one.
+
+Redis may lose the log: a flush, a restart without its file, a replica that takes over. So every
+process remembers its own grants of the longest window and, whenever it finds another log or had to
+connect anew, puts them back first; a new log grants nothing for `settle_s`, so that idle processes,
+which look every WATCH_S, put theirs back as well. What only dead processes knew is lost: if Redis
+without a file and all workers go within one window, that window may hold one share more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from worker.clock import Clock, SystemClock
+from worker.errors import LimiterUnavailable, SettingsError
+from worker.limits.base import (
+    MARGIN_S,
+    Answer,
+    LimiterState,
+    WaitingLine,
+    clamped_pause,
+    described,
+)
+from worker.limits.rate import Rate
+from worker.limits.slots import earliest, used
+
+#: seconds that a new log grants nothing, for other processes to put their grants back
+SETTLE_S = 1.0
+#: seconds between two looks of an idle process whether its log is still there
+WATCH_S = 0.3
+CONNECT_TIMEOUT_S = 2.0
+#: seconds for a call as a whole, connecting anew included
+ANSWER_TIMEOUT_S = 5.0
+_US = 1_000_000
+
+
+def open_limiter(
+    redis_url: str,
+    *,
+    rate: Rate,
+    share: float,
+    name: str = "cronofy",
+    margin_s: float = MARGIN_S,
+    settle_s: float = SETTLE_S,
+) -> RedisLimiter:
+    """Returns the limiter of this name; connects with the first call, in the loop of that call."""
+    reconnected = asyncio.Event()
+
+    async def on_connect(connection: Any) -> None:
+        reconnected.set()
+        await connection.on_connect()
+
+    try:
+        client = Redis.from_url(
+            redis_url,
+            decode_responses=True,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            # The answer's timeout is ours: redis-py's own goes through asyncio.wait_for, which
+            # before Python 3.12 can swallow a cancellation, and a stopping worker would run on.
+            socket_timeout=None,
+            # Once, at once: the connection may be one that a restarted server has forgotten.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            redis_connect_func=on_connect,
+        )
+    except ValueError:
+        # Without its cause: the address holds the password.
+        raise SettingsError(
+            "The Redis address cannot be read",
+            next_step="Set CALPATCH_REDIS_URL=redis://host:port/0",
+        ) from None
+    return RedisLimiter(
+        client,
+        rate=rate,
+        share=share,
+        name=name,
+        margin_s=margin_s,
+        settle_s=settle_s,
+        reconnected=reconnected,
+    )
+
+
+class _Grant(NamedTuple):
+    """A grant of our own, to be put back if the log is lost before `forget_s`."""
+
+    forget_s: float
+    at_us: int
+    token: str
+    weight: int
+
+    def entries(self) -> list[str]:
+        return [f"{self.at_us}:{self.token}:{n}" for n in range(1, self.weight + 1)]
+
+
+class RedisLimiter(WaitingLine):
+    """One limit for everybody who uses the same Redis, name and rate; shares may differ.
+
+    Rates may not: the log keeps as many slots as the last caller's largest window. To change the
+    rate, stop all workers first. `client` has to decode answers to text.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        rate: Rate,
+        share: float,
+        name: str = "cronofy",
+        margin_s: float = MARGIN_S,
+        settle_s: float = SETTLE_S,
+        clock: Clock | None = None,
+        reconnected: asyncio.Event | None = None,
+    ) -> None:
+        super().__init__(rate=rate, share=share, margin_s=margin_s, clock=clock or SystemClock())
+        self._client = client
+        # One hash tag: a cluster keeps all three keys together, as scripts need.
+        self._keys = [f"calpatch:{{{name}}}:{part}" for part in ("log", "pause", "born")]
+        self._grant, self._pause, self._put_back = (
+            client.register_script(Path(__file__).with_name(f"{script}.lua").read_text())
+            for script in ("grant", "pause", "restore")
+        )
+        self._settle_us = round(settle_s * _US) if self._limits else 0
+        self._keep = max((limit.requests for limit in self._limits), default=0)
+        self._longest_s = max((limit.span_s for limit in self._limits), default=0.0)
+        self._tokens = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count())
+        self._own: deque[_Grant] = deque()
+        self._born = ""
+        self._reconnected = reconnected or asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def pause(self, seconds: float) -> None:
+        """Lets nobody have a grant for so long; see Limiter."""
+        await self._answer(self._pause(self._keys, [round(clamped_pause(seconds) * _US)]))
+
+    async def state(self) -> LimiterState:
+        """Returns what is used and free now."""
+        log_key, pause_key, _ = self._keys
+        async with _failing_closed(), self._client.pipeline(transaction=True) as together:
+            together.time()
+            together.lrange(log_key, 0, max(0, self._keep - 1))
+            together.get(pause_key)
+            (seconds, micros), entries, pause = await together.execute()
+        now = seconds + micros / _US
+        log = [int(entry.partition(":")[0]) / _US for entry in entries]
+        paused_until = int(pause or 0) / _US
+        free = earliest(log, now=now, not_before=paused_until, weight=1, limits=self._limits)
+        return described(
+            tuple(used(log, now=now, limit=limit) for limit in self._limits),
+            limits=self._limits,
+            paused_for_s=max(0.0, paused_until - now),
+            waiting=self._waiting,
+            free_in_s=free - now,
+        )
+
+    async def aclose(self) -> None:
+        """Lets go of the connections; the log stays."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watcher
+        await self._client.aclose()
+
+    async def _ask(self, weight: int, ahead_s: float) -> Answer:
+        while True:
+            self._forget()
+            has_own = bool(self._own)
+            if has_own and self._reconnected.is_set():
+                await self._restore()
+            token = next(self._tokens)
+            status, wait_us, then_us, born = await self._answer(
+                self._grant(self._keys, self._arguments(token, weight, ahead_s))
+            )
+            if status == 1:
+                self._remember(then_us, token, weight)
+            if not has_own:
+                self._born = born
+                self._reconnected.clear()
+            if status >= 0 and not self._reconnected.is_set():
+                return Answer(granted=status == 1, wait_s=wait_us / _US, again_s=then_us / _US)
+            # Another log, or a server that we met anew while asking: it has to know our grants
+            # before its answer counts.
+            self._reconnected.set()
+
+    def _arguments(self, token: str, weight: int, ahead_s: float) -> list[str | int]:
+        ahead_us = max(0, round(ahead_s * _US))
+        known = (self._born or "none yet") if self._own else ""
+        arguments: list[str | int] = [known, token, weight, ahead_us, self._settle_us]
+        for limit in self._limits:
+            arguments += [limit.granted, limit.requests, round(limit.span_s * _US)]
+        return arguments
+
+    async def _is_paused(self) -> bool:
+        return bool(await self._answer(self._client.exists(self._keys[1])))
+
+    def _remember(self, at_us: int, token: str, weight: int) -> None:
+        if not self._limits:
+            return
+        # A little longer than the log needs: the slot may lie ahead.
+        forget_s = self._clock.monotonic() + self._longest_s + self._ahead_s(weight)
+        self._own.append(_Grant(forget_s, at_us, token, weight))
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch())
+
+    def _forget(self) -> None:
+        now_s = self._clock.monotonic()
+        while self._own and self._own[0].forget_s < now_s:
+            self._own.popleft()
+
+    async def _restore(self) -> None:
+        self._reconnected.clear()
+        entries = [entry for grant in self._own for entry in grant.entries()]
+        self._born = await self._answer(self._put_back(self._keys, [self._keep, *entries]))
+
+    async def _watch(self) -> None:
+        """Puts our grants back into a new log while we ask for none; ends when they are old."""
+        while self._own:
+            await asyncio.sleep(WATCH_S)
+            self._forget()
+            # A server that is down grants nobody anything; the next look may find it up again.
+            with suppress(LimiterUnavailable):
+                born = await self._answer(self._client.get(self._keys[2]))
+                if self._own and born and (born != self._born or self._reconnected.is_set()):
+                    await self._restore()
+
+    async def _answer(self, call: Awaitable[Any]) -> Any:
+        async with _failing_closed():
+            return await call
+
+
+@asynccontextmanager
+async def _failing_closed() -> AsyncIterator[None]:
+    """Turns whatever keeps an answer from us, the timeout too, into LimiterUnavailable."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            yield
+    except (RedisError, OSError) as error:
+        raise LimiterUnavailable(
+            f"The rate limiter's Redis does not answer ({type(error).__name__})",
+            next_step="Nothing was sent; start Redis or correct CALPATCH_REDIS_URL",
+        ) from error

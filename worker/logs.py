@@ -1,0 +1,78 @@
+"""Logging: structlog, one dotted event per line, ids and codes only.
+
+Only the keys listed here are ever printed (deny by default): a token or event text that somebody
+passes by mistake does not reach a log (law 9). Tracebacks show places and types, not values.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from worker.settings import Settings
+
+#: Keys that may appear in a log line. Everything else is dropped and its name is told instead.
+ALLOWED = frozenset(
+    {
+        "event", "level", "timestamp", "logger", "campaign", "chunk", "account", "route", "method", "status", "ms",
+        "why", "count", "seconds", "attempt", "code", "worker", "exception", "task", "queue", "version", "edits",
+    }
+)  # fmt: skip
+
+
+def deny_by_default(
+    _logger: Any, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Keep allowed keys; name the others without their values."""
+    dropped = sorted(key for key in line if key not in ALLOWED and not key.startswith("_"))
+    for key in dropped:
+        del line[key]
+    if dropped:
+        line["code"] = "dropped:" + ",".join(dropped)
+    return line
+
+
+def places_only(
+    _logger: Any, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Turn an exception into its type and the places it passed, without messages or values."""
+    found = line.pop("exc_info", None)
+    if not found:
+        return line
+    error = found if isinstance(found, BaseException) else sys.exc_info()[1]
+    if error is not None:
+        places = [
+            f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        line["exception"] = f"{type(error).__name__} at " + " < ".join(reversed(places))
+    return line
+
+
+def configure(settings: Settings) -> None:
+    """Set up logging for this process: to stderr, so that stdout stays data."""
+    level = getattr(logging, settings.log_level)
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            places_only,
+            deny_by_default,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log what they like, URLs and payloads included: only their warnings pass.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")

@@ -1,0 +1,111 @@
+"""Why a campaign waits and what its reader can do: sentences made of a snapshot alone."""
+
+from __future__ import annotations
+
+from worker.model import AccountStatus, CampaignState
+from worker.report.snapshot import Blocked, Snapshot
+from worker.rules import format_seconds
+
+#: seconds without a sign of life after which a part is taken for gone
+QUIET_S = 30.0
+#: seconds; shorter waits are the ordinary rhythm, and no news
+WORTH_SAYING_S = 0.5
+
+CLOCK = "clock"
+WORKER = "worker:"
+
+_STATE_REASONS = {
+    CampaignState.PAUSED: "paused",
+    CampaignState.AWAITING_APPROVAL: "waiting for somebody to approve it",
+    CampaignState.SCHEDULED: "waiting for its time",
+    CampaignState.CANCELLING: "being cancelled; what has been sent is still read back",
+}
+
+
+def why_it_waits(look: Snapshot) -> str:
+    """Return what keeps a campaign from going on right now; "" when it goes on, or has ended."""
+    campaign = look.campaign
+    if look.has_ended:
+        return campaign.state_reason
+    if said := _STATE_REASONS.get(campaign.state):
+        return f"{said}: {campaign.state_reason}" if campaign.state_reason else said
+    return _missing_part(look) or _limit(look) or _next_due(look)
+
+
+def next_step(look: Snapshot) -> str:
+    """Return the one command or deed that helps most now."""
+    campaign, name = look.campaign, look.campaign.id
+    match campaign.state:
+        case CampaignState.COMPLETED:
+            return f"Nothing to do; `calpatch results {name}` writes what was done"
+        case CampaignState.COMPLETED_WITH_ERRORS | CampaignState.FAILED:
+            return f"See what needs attention: calpatch results {name} --only failed"
+        case CampaignState.CANCELLED | CampaignState.EXPIRED:
+            return f"See what was done before: calpatch results {name}"
+        case _:
+            return _missing_deed(look) or f"Follow it: calpatch status {name} --watch"
+
+
+def _missing_part(look: Snapshot) -> str:
+    if look.limiter_fault:
+        return f"{look.limiter_fault}; nothing is sent without the shared limit"
+    quiet = _quiet(look)
+    if not quiet:
+        return ""
+    commands = " and ".join(f"`{command}`" for command in quiet)
+    are = "is" if len(quiet) == 1 else "are"
+    return f"no sign of life for {QUIET_S:.0f} s: {are} {commands} running?"
+
+
+def _missing_deed(look: Snapshot) -> str:
+    if look.limiter_fault:
+        return "Start Redis, or correct CALPATCH_REDIS_URL (`calpatch doctor` tells more)"
+    quiet = _quiet(look)
+    return f"Start what is missing: {', '.join(quiet)}" if quiet else ""
+
+
+def _quiet(look: Snapshot) -> list[str]:
+    """Return the commands of the parts that nothing has been heard of; none while chunks run.
+
+    Workers take the clock's rounds: without any of them the clock is not heard of either.
+    """
+    if look.running_chunks:
+        return []
+    parts = ((WORKER, "calpatch work"), (CLOCK, "calpatch beat"))
+    return [command for name, command in parts if not _alive(look, name)]
+
+
+def _alive(look: Snapshot, name: str) -> bool:
+    """Tell whether any part of this name gave a sign of life lately."""
+    return any(part.startswith(name) and age < QUIET_S for part, age in look.pulses.items())
+
+
+def _limit(look: Snapshot) -> str:
+    if look.limiter is None:
+        return ""
+    if look.limiter.paused_for_s > WORTH_SAYING_S:
+        left = format_seconds(look.limiter.paused_for_s)
+        return f"the API asked to slow down; paused for {left}"
+    if look.running_chunks and look.limiter.free_in_s > WORTH_SAYING_S:
+        left = format_seconds(look.limiter.free_in_s)
+        return f"waiting for the rate limit; the next call in {left}"
+    return ""
+
+
+def _next_due(look: Snapshot) -> str:
+    if look.running_chunks or look.due_s is None or look.due_s < WORTH_SAYING_S:
+        return ""
+    when = format_seconds(look.due_s)
+    if look.campaign.state is CampaignState.VERIFYING:
+        return f"read-back due in {when}"
+    if look.blocked:
+        return f"{_named(look.blocked)}; next try in {when}"
+    return f"next try in {when}"
+
+
+def _named(blocked: tuple[Blocked, ...]) -> str:
+    first = blocked[0]
+    word = "lost" if first.status is AccountStatus.LOST else "locked"
+    why = f" ({first.reason})" if first.reason else ""
+    more = f" and {len(blocked) - 1} more" if len(blocked) > 1 else ""
+    return f"account {first.sub} is {word}{why}{more}"

@@ -1,0 +1,194 @@
+"""A campaign at one moment: everything that status, live picture and exit code are made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.limits import LimiterState, parse_rate
+from worker.model import ENDED, FINAL, AccountStatus, CampaignState, Code, EditState
+from worker.rules import Progress, remaining_calls
+from worker.settings import Settings
+from worker.store import CallRow, Campaign, Remaining, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """An account of the campaign that cannot be used now; `retry_in_s` None means not by itself."""
+
+    sub: str
+    status: AccountStatus
+    reason: str
+    retry_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What the limit lets calpatch do: calls a minute, and what a batch of edits costs."""
+
+    granted_per_min: float | None
+    batch_size: int
+    batch_counts_as: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Pace:
+        """Return the pace that the settings allow; None a minute when nothing is limited."""
+        windows = parse_rate(settings.rate).windows
+        granted = [settings.share * 60 * each.requests / each.seconds for each in windows]
+        return cls(
+            granted_per_min=min(granted, default=None),
+            batch_size=settings.batch_size,
+            batch_counts_as=settings.batch_counts_as,
+        )
+
+    def calls(self, left: Remaining, *, verify: bool = True) -> int:
+        """Return the calls still to make, as the limit counts them; an estimate from above."""
+        to_verify = left.pending_accounts * verify + left.verifying_accounts
+        return remaining_calls(
+            pending_edits=left.pending_edits,
+            accounts_pending=left.pending_accounts,
+            batch_size=self.batch_size,
+            batch_counts_as="one" if self.batch_counts_as == "one" else "each",
+            verifying_accounts=to_verify,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look at a campaign; `due_s` is None when no chunk waits for a time, ages are seconds."""
+
+    at: datetime
+    campaign: Campaign
+    counts: Mapping[tuple[EditState, str], int]
+    calls: tuple[CallRow, ...]
+    calls_left: int | None
+    running_chunks: int
+    due_s: float | None
+    pulses: Mapping[str, float]
+    pace: Pace
+    #: None when Redis could not be asked; `limiter_fault` says why then
+    limiter: LimiterState | None = None
+    limiter_fault: str = ""
+    blocked: tuple[Blocked, ...] = ()
+
+    @property
+    def by_state(self) -> dict[EditState, int]:
+        """Edits by state."""
+        found: Counter[EditState] = Counter()
+        for (state, _), count in self.counts.items():
+            found[state] += count
+        return dict(found)
+
+    @property
+    def by_code(self) -> dict[str, int]:
+        """Final edits by code, most first; an outcome without a code counts under its state."""
+        found: Counter[str] = Counter()
+        for (state, code), count in self.counts.items():
+            if state in FINAL:
+                found[code or str(state)] += count
+        return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+    @property
+    def has_ended(self) -> bool:
+        return self.campaign.state in ENDED
+
+    @property
+    def errors(self) -> int:
+        """Edits to look at: failed, mismatch, conflict, unverified without having asked for it."""
+        bad = {EditState.FAILED, EditState.MISMATCH, EditState.CONFLICT, EditState.UNVERIFIED}
+        return sum(
+            count
+            for (state, code), count in self.counts.items()
+            if state in bad and code != Code.NO_PROOF_ASKED
+        )
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the first claim to the end, or until now; 0 before the first claim."""
+        began = self.campaign.started_at
+        return ((self.campaign.finished_at or self.at) - began).total_seconds() if began else 0.0
+
+    @property
+    def rate_per_min(self) -> float | None:
+        """Edits that ended a minute, over the whole run; None before there is any sense in it."""
+        if self.elapsed_s < 1:
+            return None
+        return round(60 * self.progress().done / self.elapsed_s, 1)
+
+    def progress(self, *, why: str = "") -> Progress:
+        """Return the counts as the rules know them, with what the limit leaves of them to do."""
+        return Progress(
+            counts=self.by_state,
+            total=self.campaign.total,
+            calls_remaining=0 if self.has_ended else self.calls_left,
+            granted_per_min=self.pace.granted_per_min,
+            used_per_min=_used_per_min(self.limiter),
+            state=str(self.campaign.state),
+            why=why,
+        )
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to go: the calls left at the granted rate, and never before what is due."""
+        left = self.progress().eta_s
+        if self.has_ended or left is None or self.campaign.state is CampaignState.PAUSED:
+            return 0.0 if self.has_ended else None
+        return round(max(left, self.due_s or 0.0), 1)
+
+
+def take_snapshot(
+    store: Store,
+    campaign_id: str,
+    *,
+    at: datetime,
+    pace: Pace,
+    limiter: LimiterState | None = None,
+    limiter_fault: str = "",
+) -> Snapshot | None:
+    """Read a campaign's state from SQL; None when it does not exist.
+
+    The campaign's row is read last: a state of "ended" is never older than the counts beside it.
+    """
+    counts = store.reading.counts(campaign_id)
+    left = store.reading.remaining(campaign_id)
+    due_s, running = store.reading.waiting(campaign_id)
+    calls = tuple(store.reading.calls(campaign_id))
+    campaign = store.campaigns.get(campaign_id)
+    if campaign is None:
+        return None
+    if campaign.state in ENDED:
+        counts = store.reading.counts(campaign_id)
+        calls = tuple(store.reading.calls(campaign_id))
+    waits = campaign.state not in ENDED and not running
+    return Snapshot(
+        at=at,
+        campaign=campaign,
+        counts=counts,
+        calls=calls,
+        calls_left=pace.calls(left, verify=campaign.policy.verify != "none"),
+        running_chunks=running,
+        due_s=due_s,
+        pulses=store.queue.pulses(),
+        pace=pace,
+        limiter=limiter,
+        limiter_fault=limiter_fault,
+        blocked=_blocked(store) if waits else (),
+    )
+
+
+def _blocked(store: Store) -> tuple[Blocked, ...]:
+    return tuple(
+        Blocked(sub=each.sub, status=each.status, reason=each.reason, retry_in_s=each.retry_in_s)
+        for each in store.accounts.all()
+        if not each.usable
+    )
+
+
+def _used_per_min(limiter: LimiterState | None) -> float | None:
+    """Return what the window nearest to a minute has used, as a rate."""
+    if limiter is None or not limiter.windows:
+        return None
+    window = min(limiter.windows, key=lambda each: abs(each.seconds - 60))
+    return 60 * window.used / window.seconds

@@ -1,0 +1,133 @@
+"""The status object that `--json` prints: at least what a person is shown (features §2, 8)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from msgspec import Struct
+
+from worker.limits import LimiterState
+from worker.report.reasons import next_step, why_it_waits
+from worker.report.snapshot import Snapshot
+from worker.store import CallRow
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """Edits: `by_status` adds up to `total` at any time, `by_code` to those that are final."""
+
+    by_status: dict[str, int]
+    by_code: dict[str, int]
+    total: int
+    done: int
+
+
+class Calls(Struct, frozen=True, kw_only=True):
+    """API calls made so far; under `by_status` "0" is a call without an answer."""
+
+    by_route: dict[str, int]
+    by_status: dict[str, int]
+    total: int
+
+
+class WindowUse(Struct, frozen=True, kw_only=True):
+    """One window of the limit: the API's own, calpatch's share of it, and what is used now."""
+
+    seconds: float
+    limit: int
+    granted: int
+    used: int
+
+
+class LimiterUse(Struct, frozen=True, kw_only=True):
+    """The shared limit as it is now."""
+
+    windows: tuple[WindowUse, ...]
+    paused_for_s: float
+    free_in_s: float
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """One campaign. `reason` is why it was submitted, `state_reason` why it is in its state now.
+
+    `limiter` is None when Redis could not be asked, with `limiter_fault` saying why. Times are UTC.
+    """
+
+    campaign: str
+    key: str
+    state: str
+    reason: str
+    state_reason: str
+    owner: str
+    source: str
+    lane: str
+    counts: Counts
+    percent: float
+    api_calls: Calls
+    limiter: LimiterUse | None
+    limiter_fault: str
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    eta_s: float | None
+    rate_per_min: float | None
+    next_step: str
+
+
+def status_of(look: Snapshot) -> Status:
+    """Return the status object of a snapshot."""
+    campaign, progress = look.campaign, look.progress()
+    return Status(
+        campaign=campaign.id,
+        key=campaign.key,
+        state=str(campaign.state),
+        reason=campaign.reason,
+        state_reason=why_it_waits(look),
+        owner=campaign.owner,
+        source=campaign.source,
+        lane=campaign.lane,
+        counts=counts_of(look),
+        percent=progress.percent,
+        api_calls=calls_of(look.calls),
+        limiter=limiter_use(look.limiter) if look.limiter else None,
+        limiter_fault=look.limiter_fault,
+        submitted_at=campaign.submitted_at,
+        started_at=campaign.started_at,
+        finished_at=campaign.finished_at,
+        eta_s=look.eta_s,
+        rate_per_min=look.rate_per_min,
+        next_step=next_step(look),
+    )
+
+
+def counts_of(look: Snapshot) -> Counts:
+    """Return the edits' counts."""
+    return Counts(
+        by_status={str(state): count for state, count in sorted(look.by_state.items())},
+        by_code=look.by_code,
+        total=look.campaign.total,
+        done=look.progress().done,
+    )
+
+
+def calls_of(rows: tuple[CallRow, ...]) -> Calls:
+    """Return the calls by route and by status."""
+    routes: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    for row in rows:
+        routes[row.route] += row.calls
+        statuses[str(row.status)] += row.calls
+    return Calls(by_route=dict(routes), by_status=dict(statuses), total=routes.total())
+
+
+def limiter_use(state: LimiterState) -> LimiterUse:
+    """Return the limiter's state as it is shown."""
+    windows = tuple(
+        WindowUse(seconds=w.seconds, limit=w.limit, granted=w.granted, used=w.used)
+        for w in state.windows
+    )
+    return LimiterUse(
+        windows=windows,
+        paused_for_s=round(state.paused_for_s, 3),
+        free_in_s=round(max(0.0, state.free_in_s), 3),
+    )

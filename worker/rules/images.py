@@ -1,0 +1,90 @@
+"""Comparing images: by value, after taking away what providers change by themselves.
+
+Two comparisons, because "unknown" cuts both ways: `differences` is lenient and asks whether
+anything speaks against two images being the same; `missing` is strict and asks whether a target is
+proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime
+from typing import Final
+
+from msgspec.structs import replace
+
+from worker.model import AllDay, Image, Timed, When
+
+#: The names by which fields are reported, in this order.
+FIELDS: Final = ("start", "end", "summary", "description", "location", "transparency")
+#: The fields that hold text.
+TEXTS: Final = ("summary", "description", "location")
+#: Both are sent with each edit, so both always decide whether an event is where it shall be.
+ENDS: Final = ("start", "end")
+
+_UNKNOWN: Final = "unknown"
+
+
+def normalised(image: Image) -> Image:
+    """Return an image in which only what people mean is left.
+
+    Times become UTC instants without zone names, line ends LF, and texts lose outer white space
+    (cronofy-api §9).
+    """
+    when = image.when
+    if isinstance(when, Timed):
+        when = Timed(start=when.start.astimezone(UTC), end=when.end.astimezone(UTC))
+    return replace(
+        image,
+        when=when,
+        summary=_plain(image.summary),
+        description=_plain(image.description),
+        location=_plain(image.location),
+    )
+
+
+def same_when(a: When, b: When) -> bool:
+    """Tell whether two times are the same days or the same instants, whatever zones they show."""
+    return all(_end_of(a, name) == _end_of(b, name) for name in ENDS)
+
+
+def same_text(a: str, b: str) -> bool:
+    """Tell whether two texts are the same but for line ends and outer white space."""
+    return a == b or _plain(a) == _plain(b)
+
+
+def differences(a: Image, b: Image) -> tuple[str, ...]:
+    """Return the names of the fields in which two images surely differ.
+
+    An unknown transparency equals any, since nothing speaks against it.
+    """
+    return tuple(name for name in FIELDS if not _matches(name, a, b))
+
+
+def missing(target: Image, seen: Image, *, fields: Collection[str] = FIELDS) -> tuple[str, ...]:
+    """Return which of `fields` do not show the target's value.
+
+    An unknown transparency shows no other value than itself.
+    """
+    return tuple(name for name in FIELDS if name in fields and not _shows(name, target, seen))
+
+
+def _matches(name: str, a: Image, b: Image) -> bool:
+    if name == "transparency" and _UNKNOWN in {a.transparency, b.transparency}:
+        return True
+    return _shows(name, a, b)
+
+
+def _shows(name: str, target: Image, seen: Image) -> bool:
+    if name in ENDS:
+        return _end_of(target.when, name) == _end_of(seen.when, name)
+    return same_text(getattr(target, name), getattr(seen, name))
+
+
+def _end_of(when: When, name: str) -> tuple[bool, date | datetime]:
+    """Return one end with its kind: midnight and the day it begins are not the same thing."""
+    return isinstance(when, AllDay), when.start if name == "start" else when.end
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()

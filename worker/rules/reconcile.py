@@ -1,0 +1,74 @@
+"""What to do about an edit whose target is stored already: after a crash, a doubt or an approval.
+
+Law 5: the target seen is done, the before-image seen is sent again, anything else is a conflict.
+Only the fields that the edit changes and the two ends decide; the rest may have been edited by
+people.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from worker.model import Code, Event, Image
+from worker.rules.decide import Conflict, Skip, event_bar, target_bar
+from worker.rules.images import ENDS, differences, missing
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """The event shows the target: nothing is left to send."""
+
+
+class SendAgain(Struct, frozen=True, kw_only=True):
+    """The event still is as before: send `target`, and store both images first.
+
+    They are rebased on the event as it is now, so that an untouched field goes out with its current
+    value, and so that verifying does not take somebody else's edit for a loss.
+    """
+
+    before: Image
+    target: Image
+
+
+class Wait(Struct, frozen=True, kw_only=True):
+    """The event cannot be seen, but the write may have taken: only a later read can tell."""
+
+
+Reconciliation: TypeAlias = Settled | SendAgain | Wait | Skip | Conflict
+
+
+def reconcile(
+    before: Image, target: Image, event: Event | None, *, was_sent: bool
+) -> Reconciliation:
+    """Return how a stored edit goes on, from what the event shows now.
+
+    `was_sent` tells that a write may have left earlier. A target that is there counts as settled
+    even if the event has been locked since.
+    """
+    if event is None:
+        return Wait() if was_sent else Skip(code=Code.NOT_FOUND)
+    barred = event_bar(event)
+    if barred is not None and barred.code is Code.DELETED:
+        return barred
+    fields = missing(target, before)
+    deciding = {*fields, *ENDS}
+    if not missing(target, event.image, fields=deciding):
+        return Settled()
+    if barred is not None:
+        return barred
+    changed = tuple(name for name in differences(before, event.image) if name in deciding)
+    if changed:
+        return Conflict(code=Code.CHANGED_ELSEWHERE, fields=changed)
+    rebased = _rebased(target, event.image, fields=fields)
+    return target_bar(rebased, fields=fields) or SendAgain(before=event.image, target=rebased)
+
+
+def _rebased(target: Image, current: Image, *, fields: tuple[str, ...]) -> Image:
+    moves = any(name in fields for name in ENDS)
+    return replace(
+        current,
+        when=target.when if moves else current.when,
+        **{name: getattr(target, name) for name in fields if name not in ENDS},
+    )

@@ -1,0 +1,135 @@
+"""Decide: what becomes of each open edit, from what was fetched; recorded in one go."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from worker.model import ABORT_REASONS, Calendar, Code, EditState, Image
+from worker.rules import (
+    Change,
+    Conflict,
+    Refuse,
+    SendAgain,
+    Settled,
+    Skip,
+    Unchanged,
+    Wait,
+    Wanted,
+    decide,
+    reconcile,
+)
+from worker.run.work import Ready, Work, ended
+from worker.store import Edit, Note, Step
+
+Outcome = tuple[Step, Note | None]
+
+
+def settle_all(work: Work, calendars: dict[str, Calendar]) -> tuple[list[Ready], list[Outcome]]:
+    """Return the edits that are to be sent, and the outcomes of the others."""
+    ready: list[Ready] = []
+    outcomes: list[Outcome] = []
+    for edit in list(work.open.values()):
+        if edit.state is EditState.ACCEPTED:
+            continue
+        result = (
+            _again(work, edit, edit.before, edit.target)
+            if edit.before is not None and edit.target is not None
+            else _first(work, edit, calendars)
+        )
+        if isinstance(result, Ready):
+            ready.append(result)
+        elif result is not None:
+            outcomes.append(result)
+    return ready, outcomes
+
+
+def not_attempted(work: Work) -> list[Outcome]:
+    """Return the outcomes of the edits that have had no turn in a campaign that is ending."""
+    stopped_by_us = work.hold.claim.campaign.state_reason in ABORT_REASONS
+    code = Code.CAMPAIGN_FAILED if stopped_by_us else Code.CAMPAIGN_CANCELLED
+    return list(ended(work, work.untried(), EditState.NOT_ATTEMPTED, code))
+
+
+def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Outcome | None:
+    """Decide an edit that has no target yet."""
+    prior = edit.prior_target
+    decision = decide(
+        Wanted(patch=edit.patch, key=edit.key, already_at=prior.when if prior else None),
+        work.events.get(edit.key),
+        calendar=calendars.get(edit.key.calendar_id),
+        policy=work.hold.claim.campaign.policy,
+        now=work.engine.clock.now(),
+    )
+    match decision:
+        case Change(before=before, target=target, fields=fields):
+            return Ready(edit=edit, before=before, target=target, fields=fields)
+        case Unchanged():
+            event = work.events[edit.key]
+            return _final(work, edit, EditState.UNCHANGED, Code.ALREADY_AS_ASKED, seen=event.image)
+        case Skip(code=code, detail=detail):
+            return _final(work, edit, EditState.SKIPPED, code, why=detail)
+        case Conflict(code=code, fields=fields):
+            return _final(work, edit, EditState.CONFLICT, code, fields=fields)
+        case Refuse(code=code):
+            return _final(work, edit, EditState.FAILED, code)
+    assert_never(decision)
+
+
+def _again(work: Work, edit: Edit, before: Image, target: Image) -> Ready | Outcome | None:
+    """Go on with an edit whose target is stored: done, again, or conflict (law 5)."""
+    was_sent = edit.state is EditState.SENDING
+    found = reconcile(before, target, work.events.get(edit.key), was_sent=edit.attempts > 0)
+    match found:
+        case Settled():
+            return _final(work, edit, EditState.VERIFIED, Code.VERIFIED)
+        case SendAgain(before=now_before, target=now_target):
+            if edit.attempts >= work.hold.claim.campaign.policy.max_attempts:
+                return _final(work, edit, EditState.FAILED, Code.UPSTREAM)
+            if was_sent and not _has_settled(work, edit):
+                return None
+            return Ready(edit=edit, before=now_before, target=now_target, fields=edit.fields)
+        case Wait():
+            return _unseen(work, edit)
+        case Skip(code=code):
+            return _final(work, edit, EditState.SKIPPED, code)
+        case Conflict(code=code, fields=fields):
+            return _final(work, edit, EditState.CONFLICT, code, fields=fields)
+    assert_never(found)
+
+
+def _has_settled(work: Work, edit: Edit) -> bool:
+    """Tell whether a write of that age would be visible by now; ask for a later run if not.
+
+    An accepted write shows in reads only after a while, so an old value seen too early proves
+    nothing, and a second write would mail the guests again.
+    """
+    left = work.engine.settings.settle - (edit.sent_age_s or 0.0)
+    if left > 0:
+        work.wait(left)
+    return left <= 0
+
+
+def _unseen(work: Work, edit: Edit) -> Outcome | None:
+    """Wait for an event that an earlier write may have moved, as long as there is time."""
+    if (edit.sent_age_s or 0.0) < work.engine.settings.verify_within:
+        work.wait(work.engine.settings.settle)
+        return None
+    if edit.state is EditState.SENDING:
+        return _final(work, edit, EditState.UNVERIFIED, Code.NOT_READ_BACK)
+    return _final(work, edit, EditState.SKIPPED, Code.NOT_FOUND)
+
+
+def _final(
+    work: Work,
+    edit: Edit,
+    state: EditState,
+    code: Code,
+    *,
+    fields: tuple[str, ...] | None = None,
+    seen: Image | None = None,
+    why: str = "",
+) -> Outcome:
+    step = Step(
+        line_no=edit.line_no, was=edit.state, state=state, code=code, before=seen, fields=fields
+    )
+    return work.noted(step, detail={"why": why} if why else None)

@@ -1,0 +1,127 @@
+"""The one value that a chunk's run passes through its steps, and how outcomes become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from worker.engine import Engine, Hold
+from worker.model import CampaignState, Code, EditState, Event, EventKey, Image
+from worker.store import Edit, Note, Step, image_digest
+from worker.tokens import Session
+
+#: Campaigns in these states send; in any other, nothing leaves the house any more.
+SENDING_STATES = frozenset({CampaignState.RUNNING, CampaignState.VERIFYING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """An edit with its absolute target, about to be sent."""
+
+    edit: Edit
+    before: Image
+    target: Image
+    fields: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """One run of one chunk. `open` shrinks as edits leave it; what is left waits for another run."""
+
+    engine: Engine
+    hold: Hold
+    session: Session
+    open: dict[int, Edit]
+    #: monotonic; when this run checkpoints and lets go
+    until: float
+    campaign_state: CampaignState
+    events: dict[EventKey, Event] = field(default_factory=dict)
+    #: seconds until the next run makes sense
+    retry_in_s: float = 0.0
+    #: calendars that have answered that they will not take edits, with the code
+    closed: dict[str, Code] = field(default_factory=dict)
+
+    @property
+    def has_time(self) -> bool:
+        return self.engine.clock.monotonic() < self.until
+
+    @property
+    def may_send(self) -> bool:
+        return self.campaign_state in SENDING_STATES
+
+    def wait(self, seconds: float) -> None:
+        """Ask for the next run not before so many seconds; the longest wish wins."""
+        self.retry_in_s = max(self.retry_in_s, seconds)
+
+    def untried(self) -> list[Edit]:
+        """Return the open edits that are known not to be on their way."""
+        return [edit for edit in self.open.values() if edit.state is EditState.PENDING]
+
+    def in_doubt(self) -> list[Edit]:
+        """Return the open edits that an earlier run may have sent."""
+        return [edit for edit in self.open.values() if edit.state is EditState.SENDING]
+
+    async def record(self, outcomes: Iterable[tuple[Step, Note | None]]) -> None:
+        """Store steps with their audit entries, and let final and accepted edits leave the run."""
+        pairs = list(outcomes)
+        if not pairs:
+            return
+        steps = [step for step, _ in pairs]
+        notes = [note for _, note in pairs if note is not None]
+        self.campaign_state = await self.hold.record(steps, notes)
+        for step in steps:
+            if step.state not in {EditState.PENDING, EditState.SENDING}:
+                self.open.pop(step.line_no, None)
+
+    def noted(self, step: Step, *, detail: dict[str, object] | None = None) -> tuple[Step, Note]:
+        """Pair a step with the audit entry that tells of it."""
+        told: dict[str, object] = dict(detail or {})
+        if step.fields:
+            told["fields"] = list(step.fields)
+        if step.http_status is not None:
+            told["http_status"] = step.http_status
+        if step.error_key:
+            told["error_key"] = step.error_key
+        note = Note(
+            actor=self.engine.owner,
+            action=f"edit.{step.state}",
+            code=step.code,
+            line_no=step.line_no,
+            detail=told,
+        )
+        return step, note
+
+    def digests(self, before: Image, target: Image) -> dict[str, object]:
+        """Name the two images in the audit without telling what is in them."""
+        key = self.hold.claim.campaign.image_key
+        return {"before": image_digest(before, key), "target": image_digest(target, key)}
+
+
+def ended(
+    work: Work,
+    edits: Collection[Edit],
+    state: EditState,
+    code: Code,
+    *,
+    http_status: int | None = None,
+    error_key: str = "",
+) -> list[tuple[Step, Note]]:
+    """Return the outcomes that end these edits alike."""
+    return [
+        work.noted(
+            Step(
+                line_no=edit.line_no,
+                was=edit.state,
+                state=state,
+                code=code,
+                http_status=http_status,
+                error_key=error_key,
+            )
+        )
+        for edit in edits
+    ]
+
+
+def split(ready: Sequence[Ready], size: int) -> list[list[Ready]]:
+    """Cut into batches of at most `size`."""
+    return [list(ready[start : start + size]) for start in range(0, len(ready), size)]

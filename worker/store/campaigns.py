@@ -1,0 +1,144 @@
+"""Campaigns as a whole: submission in one transaction, their states, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from worker.errors import KeyConflict, StoreUnavailable
+from worker.model import ENDED, CampaignState
+from worker.rules import check_campaign
+from worker.store.chains import note_campaign
+from worker.store.database import Database
+from worker.store.rows import campaign_of
+from worker.store.settling import settle, unsettled
+from worker.store.submission import store_campaign
+from worker.store.tables import campaigns
+from worker.store.values import Campaign, EditRow, NewCampaign, Note
+
+
+class Campaigns:
+    """Every statement about campaigns as a whole."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(
+        self,
+        new: NewCampaign,
+        rows: Iterable[EditRow],
+        *,
+        campaign_id: str,
+        image_key: bytes,
+        chunk_size: int,
+    ) -> tuple[Campaign, bool]:
+        """Store a campaign with its edits and chunks, all or nothing; tells whether it is new.
+
+        A key that is known with the same content gives the campaign it named. Raises KeyConflict
+        when the content differs. Streams `rows`, once. Submissions take turns, so that an event is
+        never in two of them; nothing else waits for them in PostgreSQL.
+        """
+        with self._database.read() as connection:
+            known = self._find(connection, "key", new.key)
+        if known is not None:
+            return _same(known, new), False
+        # Not `run`: the rows can be read once only, and nothing here meets another transaction.
+        with self._database.begin() as connection:
+            self._database.be_patient(connection)
+            self._database.lock(connection, "submit")
+            known = self._find(connection, "key", new.key)
+            if known is not None:
+                return _same(known, new), False
+            store_campaign(
+                self._database,
+                connection,
+                new=new,
+                rows=rows,
+                campaign_id=campaign_id,
+                image_key=image_key,
+                chunk_size=chunk_size,
+            )
+            campaign = self._find(connection, "id", campaign_id)
+        if campaign is None:  # pragma: no cover - we have just inserted it
+            raise StoreUnavailable("The campaign vanished within its own transaction")
+        return campaign, True
+
+    def get(self, campaign_id: str) -> Campaign | None:
+        """Return a campaign by its id or, failing that, by its key."""
+        with self._database.read() as connection:
+            return self._find(connection, "id", campaign_id) or self._find(
+                connection, "key", campaign_id
+            )
+
+    def latest(self) -> Campaign | None:
+        """Return the campaign submitted last."""
+        listed = self.newest(limit=1)
+        return listed[0] if listed else None
+
+    def newest(self, *, state: str | None = None, limit: int = 50) -> list[Campaign]:
+        """Return the newest campaigns first."""
+        query = campaigns.select().order_by(campaigns.c.submitted_at.desc(), campaigns.c.id.desc())
+        if state:
+            query = query.where(campaigns.c.state == state)
+        with self._database.read() as connection:
+            return [campaign_of(row) for row in connection.execute(query.limit(limit))]
+
+    def move(
+        self, campaign_id: str, state: CampaignState, *, state_reason: str = "", note: Note
+    ) -> bool:
+        """Take a campaign to `state` along CAMPAIGN_TRANSITIONS, with an audit entry.
+
+        False when it already is there or has ended, or when there is none; raises WrongTransition
+        for an arrow that is not one.
+        """
+
+        def work(connection: Connection) -> bool:
+            campaign = self._find(connection, "id", campaign_id, lock=True)
+            if campaign is None or campaign.state is state or campaign.state in ENDED:
+                return False
+            check_campaign(campaign.state, state)
+            connection.execute(
+                text("UPDATE campaigns SET state = :state, state_reason = :why WHERE id = :id"),
+                {"id": campaign_id, "state": str(state), "why": state_reason},
+            )
+            note_campaign(self._database, connection, [note], campaign_id=campaign_id)
+            return True
+
+        return self._database.run(work)
+
+    def settle_all(self) -> list[str]:
+        """End every campaign whose edits are all final; returns those that ended.
+
+        Looks first, so that SQLite's one writer is not held up every second.
+        """
+        with self._database.read() as connection:
+            behind = unsettled(connection)
+        return [one for one in behind if self._settle(one)]
+
+    def _settle(self, campaign_id: str) -> bool:
+        return self._database.run(
+            lambda connection: settle(self._database, connection, campaign_id)
+        )
+
+    def _find(
+        self,
+        connection: Connection,
+        column: Literal["id", "key"],
+        value: str,
+        *,
+        lock: bool = False,
+    ) -> Campaign | None:
+        query = campaigns.select().where(campaigns.c[column] == value)
+        row = connection.execute(query.with_for_update() if lock else query).first()
+        return campaign_of(row) if row else None
+
+
+def _same(known: Campaign, new: NewCampaign) -> Campaign:
+    if known.digest != new.digest:
+        raise KeyConflict(
+            f"The key {new.key!r} already names campaign {known.id}, with other content",
+            next_step=f"Choose another --key, or see `calpatch status {known.id}`",
+        )
+    return known

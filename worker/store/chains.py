@@ -1,0 +1,191 @@
+"""The audit's chains: entries in order, each with the digest of the one before it.
+
+There is one chain per chunk and campaign, whose rows keep the chain's head, and one per account.
+An entry's digest is SHA-256 over its canonical JSON. Entries name fields, codes, statuses and keyed
+digests of images, never event text: erasing a person's data leaves the chain whole (law 10).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from worker.model import Image
+from worker.store.database import Database
+from worker.store.values import AuditRow, Note
+
+_COLUMNS = {
+    "chain": "text",
+    "seq": "integer",
+    "campaign_id": "text",
+    "line_no": "integer",
+    "at": "text",
+    "actor": "text",
+    "action": "text",
+    "code": "text",
+    "detail": "text",
+    "prev": "text",
+    "digest": "text",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where a chain ends: the number of its entries and the last one's digest."""
+
+    seq: int = 0
+    digest: str = ""
+
+
+def image_digest(image: Image, key: bytes | None) -> str:
+    """Return a short keyed digest: comparable within a campaign, nothing to guess from outside."""
+    return hashlib.blake2b(msgspec.json.encode(image), key=key or b"", digest_size=16).hexdigest()
+
+
+def entry_digest(row: AuditRow) -> str:
+    """Return SHA-256 over an entry's fields as a JSON list, the previous digest included."""
+    fields = [
+        row.chain,
+        row.seq,
+        row.campaign_id,
+        row.line_no,
+        row.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        row.actor,
+        row.action,
+        row.code,
+        row.detail,
+        row.prev,
+    ]
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
+
+
+def chained(
+    notes: Sequence[Note], *, chain: str, campaign_id: str | None, head: Head, at: datetime
+) -> list[AuditRow]:
+    """Return the entries that continue a chain from `head`, in order."""
+    rows = []
+    for note in notes:
+        row = AuditRow(
+            chain=chain,
+            seq=head.seq + 1,
+            campaign_id=campaign_id,
+            line_no=note.line_no,
+            at=at,
+            actor=_storable(note.actor),
+            action=note.action,
+            code=_storable(note.code),
+            detail=msgspec.json.encode(note.detail).decode(),
+            prev=head.digest,
+            digest="",
+        )
+        head = Head(seq=row.seq, digest=entry_digest(row))
+        rows.append(msgspec.structs.replace(row, digest=head.digest))
+    return rows
+
+
+def append(
+    database: Database,
+    connection: Connection,
+    notes: Sequence[Note],
+    *,
+    chain: str,
+    campaign_id: str | None,
+    head: Head,
+) -> Head:
+    """Insert notes behind a chain's head, in one statement; returns the new head.
+
+    The caller holds the chain: nobody else may read the same head before this transaction ends.
+    """
+    if not notes:
+        return head
+    rows = chained(
+        notes, chain=chain, campaign_id=campaign_id, head=head, at=database.now_in(connection)
+    )
+    # The session's zone is UTC, so that the text is read as what it is.
+    at = "v.at" if database.is_sqlite else "CAST(v.at AS timestamptz)"
+    picked = ", ".join(at if name == "at" else f"v.{name}" for name in _COLUMNS)
+    connection.execute(
+        text(
+            f"INSERT INTO audit ({', '.join(_COLUMNS)})"
+            f" SELECT {picked} FROM {database.records(_COLUMNS)}"
+        ),
+        {"rows": msgspec.json.encode([_plain(row) for row in rows]).decode()},
+    )
+    return Head(seq=rows[-1].seq, digest=rows[-1].digest)
+
+
+def note_chunk(
+    database: Database,
+    connection: Connection,
+    notes: Sequence[Note],
+    *,
+    chunk_id: str,
+    campaign_id: str,
+    head: Head,
+) -> None:
+    """Append to a chunk's chain; the caller has locked its row, and read the head since."""
+    if notes:
+        head = append(
+            database, connection, notes, chain=chunk_id, campaign_id=campaign_id, head=head
+        )
+        _keep_head(connection, "chunks", chunk_id, head)
+
+
+def note_campaign(
+    database: Database, connection: Connection, notes: Sequence[Note], *, campaign_id: str
+) -> None:
+    """Append to a campaign's own chain."""
+    if not notes:
+        return
+    row = connection.execute(
+        text(f"SELECT audit_seq, audit_head FROM campaigns WHERE id = :id{database.for_update}"),
+        {"id": campaign_id},
+    ).one()
+    head = Head(seq=row.audit_seq, digest=row.audit_head)
+    head = append(
+        database, connection, notes, chain=campaign_id, campaign_id=campaign_id, head=head
+    )
+    _keep_head(connection, "campaigns", campaign_id, head)
+
+
+def note_named(
+    database: Database,
+    connection: Connection,
+    notes: Sequence[Note],
+    *,
+    chain: str,
+    campaign_id: str | None = None,
+) -> None:
+    """Append to a chain whose head is kept nowhere but in its last entry (accounts, the vault)."""
+    database.lock(connection, f"chain {chain}")
+    found = connection.execute(
+        text("SELECT seq, digest FROM audit WHERE chain = :chain ORDER BY seq DESC LIMIT 1"),
+        {"chain": chain},
+    ).first()
+    head = Head(seq=found.seq, digest=found.digest) if found else Head()
+    append(database, connection, notes, chain=chain, campaign_id=campaign_id, head=head)
+
+
+def _keep_head(
+    connection: Connection, table: Literal["chunks", "campaigns"], row_id: str, head: Head
+) -> None:
+    connection.execute(
+        text(f"UPDATE {table} SET audit_seq = :seq, audit_head = :head WHERE id = :id"),
+        {"id": row_id, "seq": head.seq, "head": head.digest},
+    )
+
+
+def _plain(row: AuditRow) -> dict[str, object]:
+    stored_at = row.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return msgspec.structs.asdict(row) | {"at": stored_at}
+
+
+def _storable(said: str) -> str:
+    """Drop NUL, which PostgreSQL keeps in no text."""
+    return said.replace("\0", "")

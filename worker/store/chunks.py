@@ -1,0 +1,245 @@
+"""Chunks: claimed by lease and epoch, recorded with fencing, and released.
+
+A claim gives a worker the right to write about a chunk until the lease ends. Every write carries
+the epoch and is refused when somebody else has claimed the chunk since (law 8). All times are the
+database's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Date, text
+
+from worker.errors import LeaseLost
+from worker.model import FINAL, AccountStatus, CampaignState, ChunkState
+from worker.rules import check_edit
+from worker.store.accounts import Accounts
+from worker.store.chains import Head, note_chunk
+from worker.store.database import Database
+from worker.store.rows import account_of, campaign_of, edit_of
+from worker.store.settling import settle
+from worker.store.steps import write_calls, write_steps
+from worker.store.tables import campaigns
+from worker.store.values import Account, CallRow, Campaign, Claim, Edit, Note, Released, Step
+
+#: After so many rescues a chunk is taken apart to find the edit that kills its workers (law 8).
+MAX_RESCUES = 3
+
+_UNSENT = (
+    "EXISTS (SELECT 1 FROM edits e WHERE e.chunk_id = chunks.id"
+    " AND e.state IN ('pending', 'sending'))"
+)
+#: Holds for a chunk that has edits to be read back.
+UNPROVEN = "EXISTS (SELECT 1 FROM edits e WHERE e.chunk_id = chunks.id AND e.state = 'accepted')"
+_HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'running'"
+
+
+class Chunks:
+    """Every statement on the path of a chunk."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._accounts = Accounts(database)
+
+    # ------------------------------------------------------------ claim
+
+    def claim(self, chunk_id: str, *, owner: str, lease_s: float) -> Claim | None:
+        """Lease a chunk that waits or whose lease ran out; None when there is nothing to claim."""
+        now = self._database.now_sql
+        where = (
+            "id = :id AND rescues < :rescues"
+            f" AND ((state = 'pending' AND (retry_at IS NULL OR retry_at <= {now}))"
+            f" OR (state = 'running' AND lease_until < {now}))"
+        )
+        values = {"id": chunk_id, "rescues": MAX_RESCUES}
+        claims = self._lease(where, values, owner=owner, lease_s=lease_s)
+        return claims[0] if claims else None
+
+    def claim_proofs(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
+        """Lease all chunks of an account that wait to be read back: one read may prove them all."""
+        where = (
+            "id IN (SELECT k.id FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
+            f" ORDER BY k.id{self._database.skip_locked('k')})"
+        )
+        return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
+
+    def _lease(
+        self, where: str, values: dict[str, Any], *, owner: str, lease_s: float
+    ) -> list[Claim]:
+        sql = (
+            "UPDATE chunks SET rescues = rescues + CASE WHEN state = 'running' THEN 1 ELSE 0 END,"
+            " state = 'running', lease_owner = :owner,"
+            f" lease_until = {self._database.later_sql('lease')}, epoch = epoch + 1,"
+            f" retry_at = NULL WHERE {where}"
+            " RETURNING id, campaign_id, account, epoch, proofs, rescues"
+        )
+
+        def work(connection: Connection) -> list[Claim]:
+            asked = values | {"owner": owner, "lease": lease_s}
+            rows = connection.execute(text(sql), asked).all()
+            return self._claims(connection, rows, owner)
+
+        return self._database.run(work)
+
+    def _claims(self, connection: Connection, rows: Sequence[Any], owner: str) -> list[Claim]:
+        """Read what the leased chunks need: campaigns and accounts once, however many chunks."""
+        started = {row.campaign_id: self._started(connection, row.campaign_id) for row in rows}
+        accounts = {row.account: self._account(connection, row.account) for row in rows}
+        claims = [
+            Claim(
+                chunk_id=row.id,
+                campaign=started[row.campaign_id],
+                account=accounts[row.account],
+                epoch=row.epoch,
+                owner=owner,
+                proofs=row.proofs,
+                rescues=row.rescues,
+                edits=self._open_edits(connection, row.id),
+            )
+            for row in rows
+        ]
+        return sorted(claims, key=lambda claim: (len(claim.chunk_id), claim.chunk_id))
+
+    def _started(self, connection: Connection, campaign_id: str) -> Campaign:
+        query = campaigns.select().where(campaigns.c.id == campaign_id)
+        row = connection.execute(query).one()
+        if row.started_at is None:
+            sql = f"UPDATE campaigns SET started_at = {self._database.now_sql}"
+            connection.execute(
+                text(f"{sql} WHERE id = :id AND started_at IS NULL"), {"id": campaign_id}
+            )
+            row = connection.execute(query).one()
+        return campaign_of(row)
+
+    def _account(self, connection: Connection, sub: str) -> Account:
+        sql = f"SELECT {self._accounts.columns} FROM accounts a WHERE a.sub = :sub"
+        row = connection.execute(text(sql), {"sub": sub}).first()
+        if row is None:
+            return Account(sub=sub, status=AccountStatus.LOST, reason="forgotten")
+        return account_of(row)
+
+    def _open_edits(self, connection: Connection, chunk_id: str) -> tuple[Edit, ...]:
+        age = self._database.age_sql
+        sql = text(
+            "SELECT line_no, calendar_id, event_uid, hint, patch, state, attempts, before, target,"
+            f" fields, prior_target, {age('sent_at')} AS sent_age_s,"
+            f" {age('accepted_at')} AS accepted_age_s FROM edits WHERE chunk_id = :id"
+            " AND state IN ('pending', 'sending', 'accepted') ORDER BY line_no"
+        ).columns(hint=Date())
+        return tuple(edit_of(row) for row in connection.execute(sql, {"id": chunk_id}))
+
+    # ------------------------------------------------------------ record
+
+    def record(
+        self,
+        claim: Claim,
+        steps: Sequence[Step],
+        *,
+        lease_s: float,
+        notes: Sequence[Note] = (),
+        calls: Sequence[CallRow] = (),
+    ) -> CampaignState:
+        """Write steps, audit entries and calls in one transaction, and renew the lease by it.
+
+        Returns the campaign's state now, which is asked before each write that leaves the house. A
+        step to the same open state only stores what was learnt (one more attempt). At most one step per edit. Raises LeaseLost when the chunk has been claimed by somebody
+        else, WrongTransition when an edit is not where a step says it was; nothing is written then.
+        Recording the very same steps again changes nothing, so that a commit whose answer was lost
+        may be repeated.
+        """
+        for step in steps:
+            if step.was is not step.state or step.state in FINAL:
+                check_edit(step.was, step.state)
+
+        def work(connection: Connection) -> CampaignState:
+            head, state = self._fence(connection, claim, lease_s)
+            if write_steps(self._database, connection, claim, steps):
+                note_chunk(
+                    self._database,
+                    connection,
+                    notes,
+                    chunk_id=claim.chunk_id,
+                    campaign_id=claim.campaign.id,
+                    head=head,
+                )
+                write_calls(self._database, connection, calls, campaign_id=claim.campaign.id)
+            return state
+
+        return self._database.run(work)
+
+    def renew(self, claim: Claim, *, lease_s: float) -> None:
+        """Keep the lease. Raises LeaseLost."""
+        self._database.run(lambda connection: self._fence(connection, claim, lease_s))
+
+    def _fence(
+        self, connection: Connection, claim: Claim, lease_s: float
+    ) -> tuple[Head, CampaignState]:
+        """Hold the chunk's row until the transaction ends; returns where its chain ends."""
+        until = self._database.later_sql("lease")
+        row = connection.execute(
+            text(
+                f"UPDATE chunks SET lease_until = {until} WHERE {_HELD}"
+                " RETURNING audit_seq, audit_head,"
+                " (SELECT c.state FROM campaigns c WHERE c.id = campaign_id) AS campaign_state"
+            ),
+            _holding(claim) | {"lease": lease_s},
+        ).first()
+        if row is None:
+            raise _lost(claim)
+        head = Head(seq=row.audit_seq, digest=row.audit_head)
+        return head, CampaignState(row.campaign_state)
+
+    # ------------------------------------------------------------ release
+
+    def release(
+        self,
+        claim: Claim,
+        *,
+        retry_in_s: float = 0.0,
+        verify_in_s: float = 0.0,
+        proofs: int | None = None,
+        rescued: bool = False,
+        calls: Sequence[CallRow] = (),
+    ) -> Released:
+        """Let go of a chunk: it becomes what its edits say, and its campaign may end by it.
+
+        `rescued` says that the run died rather than ended, which counts towards poison. Raises
+        LeaseLost.
+        """
+        values = _holding(claim) | {
+            "retry": retry_in_s,
+            "verify": verify_in_s,
+            "proofs": proofs,
+            "rescues": claim.rescues + 1 if rescued else 0,
+        }
+
+        def work(connection: Connection) -> Released:
+            row = connection.execute(text(self._release_sql()), values).first()
+            if row is None:
+                raise _lost(claim)
+            write_calls(self._database, connection, calls, campaign_id=claim.campaign.id)
+            settle(self._database, connection, claim.campaign.id)
+            return Released(state=ChunkState(row.state), campaign_id=claim.campaign.id)
+
+        return self._database.run(work)
+
+    def _release_sql(self) -> str:
+        retry, verify = self._database.later_sql("retry"), self._database.later_sql("verify")
+        return f"""
+UPDATE chunks SET
+  state = CASE WHEN {_UNSENT} THEN 'pending' WHEN {UNPROVEN} THEN 'verifying' ELSE 'done' END,
+  retry_at = CASE WHEN {_UNSENT} THEN {retry} WHEN {UNPROVEN} THEN {verify} END,
+  lease_owner = NULL, lease_until = NULL, dispatched_at = NULL,
+  rescues = :rescues, proofs = coalesce(:proofs, proofs)
+WHERE {_HELD} RETURNING state
+"""
+
+
+def _holding(claim: Claim) -> dict[str, Any]:
+    return {"id": claim.chunk_id, "epoch": claim.epoch, "owner": claim.owner}
+
+
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"Chunk {claim.chunk_id} has been claimed by another worker")

@@ -1,0 +1,122 @@
+"""Finding the edit that kills its workers: a chunk is halved until the edit stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from worker.model import Code
+from worker.store.chains import Head, note_chunk
+from worker.store.chunks import MAX_RESCUES, UNPROVEN
+from worker.store.database import Database
+from worker.store.values import Note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Poisoned:
+    id: str
+    campaign_id: str
+    account: str
+    head: Head
+
+
+def take_apart_poison(database: Database, connection: Connection) -> list[str]:
+    """Take apart every chunk that was rescued too often and that nobody holds; returns them."""
+    sql = text(
+        "SELECT k.id, k.campaign_id, k.account, k.audit_seq, k.audit_head FROM chunks k"
+        " WHERE k.rescues >= :rescues AND (k.state = 'pending'"
+        f" OR (k.state = 'running' AND k.lease_until < {database.now_sql}))"
+        f" ORDER BY k.campaign_id, k.id{database.skip_locked('k')}"
+    )
+    found = [
+        _Poisoned(
+            id=row.id,
+            campaign_id=row.campaign_id,
+            account=row.account,
+            head=Head(seq=row.audit_seq, digest=row.audit_head),
+        )
+        for row in connection.execute(sql, {"rescues": MAX_RESCUES})
+    ]
+    for chunk in found:
+        _take_apart(database, connection, chunk)
+    return [chunk.id for chunk in found]
+
+
+def _take_apart(database: Database, connection: Connection, chunk: _Poisoned) -> None:
+    """Move the unsent edits into two new chunks; those to be read back stay, and stay provable."""
+    unsent = text(
+        "SELECT line_no FROM edits WHERE chunk_id = :id AND state IN ('pending', 'sending')"
+        " ORDER BY line_no"
+    )
+    lines = connection.execute(unsent, {"id": chunk.id}).scalars().all()
+    if len(lines) == 1:
+        _fail(database, connection, chunk, line_no=lines[0])
+    else:
+        middle = len(lines) // 2
+        for half in (lines[:middle], lines[middle:]):
+            _split_off(database, connection, chunk, lines=half)
+    connection.execute(
+        text(
+            f"UPDATE chunks SET state = CASE WHEN {UNPROVEN} THEN 'verifying' ELSE 'done' END,"
+            f" epoch = epoch + 1, rescues = 0, retry_at = {database.now_sql}, lease_owner = NULL,"
+            " lease_until = NULL, dispatched_at = NULL WHERE id = :id"
+        ),
+        {"id": chunk.id},
+    )
+
+
+def _split_off(
+    database: Database, connection: Connection, chunk: _Poisoned, *, lines: Sequence[int]
+) -> None:
+    if not lines:
+        return
+    new_id = f"{chunk.campaign_id}.{_next_number(database, connection, chunk.campaign_id)}"
+    connection.execute(
+        text(
+            "INSERT INTO chunks (id, campaign_id, account, size, state, rescues)"
+            " VALUES (:id, :campaign, :account, :size, 'pending', :rescues)"
+        ),
+        {
+            "id": new_id,
+            "campaign": chunk.campaign_id,
+            "account": chunk.account,
+            "size": len(lines),
+            "rescues": MAX_RESCUES - 1,
+        },
+    )
+    connection.execute(
+        text(
+            "UPDATE edits SET chunk_id = :new WHERE chunk_id = :old"
+            " AND state IN ('pending', 'sending') AND line_no BETWEEN :first AND :last"
+        ),
+        {"new": new_id, "old": chunk.id, "first": lines[0], "last": lines[-1]},
+    )
+
+
+def _next_number(database: Database, connection: Connection, campaign_id: str) -> int:
+    """Return a number no chunk of the campaign has: they count from 1, and none is ever deleted."""
+    lock = text(f"SELECT id FROM campaigns WHERE id = :id{database.for_update}")
+    connection.execute(lock, {"id": campaign_id})
+    count = text("SELECT count(*) FROM chunks WHERE campaign_id = :id")
+    return int(connection.execute(count, {"id": campaign_id}).scalar_one()) + 1
+
+
+def _fail(database: Database, connection: Connection, chunk: _Poisoned, *, line_no: int) -> None:
+    connection.execute(
+        text(
+            f"UPDATE edits SET state = 'failed', code = :code, finished_at = {database.now_sql}"
+            " WHERE campaign_id = :campaign AND line_no = :line AND state IN ('pending', 'sending')"
+        ),
+        {"campaign": chunk.campaign_id, "line": line_no, "code": str(Code.POISON)},
+    )
+    note = Note(actor="calpatch", action="edit.failed", code=Code.POISON, line_no=line_no)
+    note_chunk(
+        database,
+        connection,
+        [note],
+        chunk_id=chunk.id,
+        campaign_id=chunk.campaign_id,
+        head=chunk.head,
+    )

@@ -1,0 +1,120 @@
+"""From the database's rows to values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from worker.model import (
+    AccountStatus,
+    Calendar,
+    CampaignState,
+    EditState,
+    EventKey,
+    Image,
+    Patch,
+    Policy,
+)
+from worker.store.values import Account, Campaign, Edit, Outcome
+
+_calendars = msgspec.json.Decoder(tuple[Calendar, ...])
+_columns = msgspec.json.Decoder(tuple[str, ...])
+_image = msgspec.json.Decoder(Image)
+_patch = msgspec.json.Decoder(Patch)
+_policy = msgspec.json.Decoder(Policy)
+
+
+def account_of(row: Any) -> Account:
+    """Build an account from a row with the columns of `Accounts.columns`."""
+    return Account(
+        sub=row.sub,
+        label=row.label,
+        data_center=row.data_center,
+        access_token=bytes(row.access_token),
+        refresh_token=bytes(row.refresh_token),
+        expires_in_s=row.expires_in_s,
+        token_version=row.token_version,
+        status=AccountStatus(row.account_status),
+        reason=row.account_reason,
+        retry_in_s=row.account_retry_in_s,
+        calendars=_calendars.decode(row.calendars) if row.calendars else (),
+        calendars_age_s=row.calendars_age_s,
+    )
+
+
+def campaign_of(row: Any) -> Campaign:
+    """Build a campaign from a row of its table."""
+    return Campaign(
+        id=row.id,
+        key=row.key,
+        digest=row.digest,
+        kind=row.kind,
+        state=CampaignState(row.state),
+        state_reason=row.state_reason,
+        reason=row.reason,
+        owner=row.owner,
+        lane=row.lane,
+        policy=_policy.decode(row.policy),
+        source=row.source,
+        columns=_columns.decode(row.columns),
+        total=row.total,
+        image_key=bytes(row.image_key) if row.image_key is not None else None,
+        audit_head=row.audit_head,
+        submitted_at=row.submitted_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def edit_of(row: Any) -> Edit:
+    """Build an open edit from a row of a claim's statement."""
+    return Edit(
+        line_no=row.line_no,
+        key=EventKey(row.calendar_id, row.event_uid),
+        patch=_patch.decode(row.patch),
+        hint=row.hint,
+        state=EditState(row.state),
+        attempts=row.attempts,
+        before=image_of(row.before),
+        target=image_of(row.target),
+        fields=tuple(row.fields.split(",")) if row.fields else (),
+        prior_target=image_of(row.prior_target),
+        sent_age_s=row.sent_age_s,
+        accepted_age_s=row.accepted_age_s,
+    )
+
+
+def outcome_of(row: Any) -> Outcome:
+    """Build what reports show from a row of the edits."""
+    return Outcome(
+        campaign_id=row.campaign_id,
+        line_no=row.line_no,
+        account=row.account,
+        calendar_id=row.calendar_id,
+        event_uid=row.event_uid,
+        ref=row.ref,
+        cells=_columns.decode(row.cells),
+        state=EditState(row.state),
+        code=row.code,
+        attempts=row.attempts,
+        before=image_of(row.before),
+        target=image_of(row.target),
+        fields=row.fields,
+        http_status=row.http_status,
+        error_key=row.error_key,
+        sent_at=row.sent_at,
+        accepted_at=row.accepted_at,
+        verified_at=row.verified_at,
+        finished_at=row.finished_at,
+    )
+
+
+def image_of(stored: str | None) -> Image | None:
+    """Read a stored image; None when there is none."""
+    return _image.decode(stored) if stored else None
+
+
+def stored_image(image: Image | None) -> str | None:
+    """Return an image as it is stored, which `image_of` reads."""
+    return msgspec.json.encode(image).decode() if image is not None else None

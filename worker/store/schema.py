@@ -1,0 +1,93 @@
+"""Bringing a database to the schema of this version, and telling whether it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from worker.errors import StoreUnavailable
+from worker.store.database import Database
+
+_MIGRATE = "Run `calpatch migrate`"
+
+
+def migrations_folder() -> Path:
+    """Return where the migrations are: inside the installed package, or a checkout's root."""
+    inside = Path(__file__).parent / "migrations"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "migrations"
+
+
+def migrate(database: Database, *, revision: str = "head") -> tuple[str | None, str | None]:
+    """Upgrade to `revision`; returns the versions before and after.
+
+    Safe to run at any time and by several at once: one migrates, the others find it done.
+    """
+
+    def work(connection: Connection) -> tuple[str | None, str | None]:
+        database.lock(connection, "migrate")
+        before = _known(_current(connection))
+        command.upgrade(_config(connection), revision)
+        return before, _current(connection)
+
+    return database.run(work)
+
+
+def downgrade(database: Database, *, revision: str) -> None:
+    """Take migrations back down to `revision` ("base": all of them)."""
+
+    def work(connection: Connection) -> None:
+        database.lock(connection, "migrate")
+        _known(_current(connection))
+        command.downgrade(_config(connection), revision)
+
+    database.run(work)
+
+
+def versions(database: Database) -> tuple[str | None, str | None]:
+    """Return the version the database has and the one this code needs."""
+    needed = ScriptDirectory.from_config(_config()).get_current_head()
+    file = database.file
+    if file is not None and file.parent.is_dir() and not file.exists():
+        return None, needed  # to look into it would leave an empty file behind
+    with database.read() as connection:
+        return _current(connection), needed
+
+
+def require_schema(database: Database) -> None:
+    """Raise StoreUnavailable unless the database has this version's tables."""
+    current, needed = versions(database)
+    if current is None:
+        raise StoreUnavailable("The database has no tables of calpatch", next_step=_MIGRATE)
+    if _known(current) != needed:
+        raise StoreUnavailable(
+            f"The database has version {current}, and this calpatch needs version {needed}",
+            next_step=_MIGRATE,
+        )
+
+
+def _current(connection: Connection) -> str | None:
+    heads = MigrationContext.configure(connection).get_current_heads()
+    return ", ".join(sorted(heads)) or None
+
+
+def _known(version: str | None) -> str | None:
+    """Refuse a version that none of our migrations has: those tables are not ours to change."""
+    ours = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if version is not None and version not in ours:
+        raise StoreUnavailable(
+            f"The database has version {version}, which this calpatch does not know",
+            next_step="Use the calpatch that migrated it, or give calpatch a database of its own",
+        )
+    return version
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

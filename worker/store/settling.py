@@ -1,0 +1,119 @@
+"""How a campaign's state follows its chunks, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection, text
+
+from worker.model import ABORT_REASONS, CampaignState, EditState
+from worker.rules import final_campaign_state
+from worker.store.chains import note_campaign
+from worker.store.database import Database
+from worker.store.values import Note
+
+_S = CampaignState
+
+# Busy: something is still to be sent. A chunk that is leased to be read back only is not.
+_LOOK = """
+SELECT c.id, c.state, c.state_reason,
+  EXISTS (SELECT 1 FROM chunks k WHERE k.campaign_id = c.id
+          AND k.state IN ('pending', 'running', 'verifying')) AS open,
+  EXISTS (SELECT 1 FROM chunks k WHERE k.campaign_id = c.id AND k.state = 'pending')
+  OR EXISTS (SELECT 1 FROM chunks k WHERE k.campaign_id = c.id AND k.state = 'running'
+             AND EXISTS (SELECT 1 FROM edits e WHERE e.chunk_id = k.id
+                         AND e.state IN ('pending', 'sending'))) AS busy
+FROM campaigns c WHERE
+"""
+
+
+def settle(database: Database, connection: Connection, campaign_id: str) -> bool:
+    """Let a campaign's state follow its chunks; True when it ended now.
+
+    Two workers that end the last two chunks at once may each not see the other's: the sweeper asks
+    again.
+    """
+    row = connection.execute(text(f"{_LOOK} c.id = :id"), {"id": campaign_id}).one()
+    was = CampaignState(row.state)
+    state = next_state(was, is_open=row.open, is_busy=row.busy, why=row.state_reason)
+    if state is was:
+        return False
+    if state is None or not row.open:
+        return _end(database, connection, campaign_id, was=was, state=state)
+    _set_state(connection, campaign_id, was=was, state=state)
+    return False
+
+
+def unsettled(connection: Connection) -> list[str]:
+    """Return the campaigns whose state does not follow their chunks yet."""
+    rows = connection.execute(text(f"{_LOOK} c.state IN ('running', 'verifying', 'cancelling')"))
+    return [
+        row.id
+        for row in rows
+        if next_state(
+            CampaignState(row.state), is_open=row.open, is_busy=row.busy, why=row.state_reason
+        )
+        is not CampaignState(row.state)
+    ]
+
+
+def next_state(
+    was: CampaignState, *, is_open: bool, is_busy: bool, why: str
+) -> CampaignState | None:
+    """Return the state that the chunks ask for; None: whatever the edits' outcomes say."""
+    if was in {_S.RUNNING, _S.VERIFYING}:
+        if not is_open:
+            return None
+        return _S.RUNNING if is_busy else _S.VERIFYING
+    if was is _S.CANCELLING and not is_open:
+        return _S.FAILED if why in ABORT_REASONS else _S.CANCELLED
+    return was
+
+
+def digest_of_heads(connection: Connection, campaign_id: str) -> str:
+    """Bind all chunks' chains into the campaign's: one digest over their heads (DESIGN §5)."""
+    whole = hashlib.sha256()
+    # By length first: the same order whatever the database's collation.
+    sql = "SELECT id, audit_head FROM chunks WHERE campaign_id = :id ORDER BY length(id), id"
+    for row in connection.execute(text(sql), {"id": campaign_id}):
+        whole.update(f"{row.id}={row.audit_head}\n".encode())
+    return whole.hexdigest()
+
+
+def _end(
+    database: Database,
+    connection: Connection,
+    campaign_id: str,
+    *,
+    was: CampaignState,
+    state: CampaignState | None,
+) -> bool:
+    counted = connection.execute(
+        text("SELECT state, count(*) AS n FROM edits WHERE campaign_id = :id GROUP BY state"),
+        {"id": campaign_id},
+    )
+    counts = {EditState(row.state): row.n for row in counted}
+    state = state or final_campaign_state(counts)
+    finished = f", finished_at = {database.now_sql}"
+    if not _set_state(connection, campaign_id, was=was, state=state, extra=finished):
+        return False
+    detail = {
+        "counts": {str(key): counts[key] for key in sorted(counts)},
+        "chunk_heads": digest_of_heads(connection, campaign_id),
+    }
+    note = Note(actor="calpatch", action=f"campaign.{state}", detail=detail)
+    note_campaign(database, connection, [note], campaign_id=campaign_id)
+    return True
+
+
+def _set_state(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    was: CampaignState,
+    state: CampaignState,
+    extra: str = "",
+) -> bool:
+    sql = f"UPDATE campaigns SET state = :state{extra} WHERE id = :id AND state = :was"
+    values = {"id": campaign_id, "state": str(state), "was": str(was)}
+    return connection.execute(text(sql), values).rowcount == 1

@@ -1,0 +1,234 @@
+"""The tables of DESIGN §5, for SQLite and PostgreSQL alike.
+
+`migrations/` makes them; a test holds the two against each other. Times are the database's own
+(law 8): PostgreSQL keeps `timestamptz`, SQLite a text of fixed width that sorts as time does.
+Columns that hold JSON are text: the engine writes and reads them, SQL never looks inside.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+_SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; in SQLite text such as "2026-11-22 14:00:00.000000"."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Take text in SQLite, which has no type for times."""
+        return dialect.type_descriptor(
+            String(26) if dialect.name == "sqlite" else DateTime(timezone=True)
+        )
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times: they would be read as another instant later."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.strftime(_SQLITE_FORMAT) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Give back aware UTC."""
+        if value is None:
+            return None
+        known: datetime = (
+            datetime.fromisoformat(value).replace(tzinfo=UTC)
+            if dialect.name == "sqlite"
+            else value.astimezone(UTC)
+        )
+        return known
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("sub", String(255), primary_key=True),
+    Column("label", String(255), nullable=False, server_default=""),
+    Column("data_center", String(8), nullable=False),
+    Column("access_token", LargeBinary, nullable=False),  # sealed
+    Column("refresh_token", LargeBinary, nullable=False),  # sealed
+    Column("expires_at", UtcTime),
+    Column("token_version", Integer, nullable=False, server_default="0"),
+    Column("refresh_until", UtcTime),  # lease of the one process that refreshes
+    Column("status", String(16), nullable=False),
+    Column("reason", String(64), nullable=False, server_default=""),
+    Column("retry_at", UtcTime),
+    Column("calendars", Text),  # JSON list of model.Calendar
+    Column("calendars_at", UtcTime),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", String(24), primary_key=True),
+    Column("key", String(255), nullable=False, unique=True),
+    # Of the content and policy: the same key with other content is refused.
+    Column("digest", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("state_reason", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("policy", Text, nullable=False),  # JSON model.Policy
+    Column("source", Text, nullable=False),  # the file's name, for people
+    Column("columns", Text, nullable=False),  # JSON list: the input's columns, echoed in results
+    Column("total", Integer, nullable=False),
+    Column("image_key", LargeBinary),  # salt of the images' digests in the audit; dropped to erase
+    Column("audit_seq", Integer, nullable=False, server_default="0"),
+    Column("audit_head", String(64), nullable=False, server_default=""),
+    Column("submitted_at", UtcTime, nullable=False),
+    Column("started_at", UtcTime),
+    Column("finished_at", UtcTime),
+    Index("ix_campaigns_state", "state"),
+    Index("ix_campaigns_submitted", "submitted_at"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", String(40), primary_key=True),  # campaign id, a dot, a number
+    Column("campaign_id", String(24), nullable=False),
+    Column("account", String(255), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("lease_owner", String(255)),
+    Column("lease_until", UtcTime),
+    Column("epoch", Integer, nullable=False, server_default="0"),  # fencing: grows with each claim
+    Column("rescues", Integer, nullable=False, server_default="0"),
+    Column("retry_at", UtcTime),
+    Column("dispatched_at", UtcTime),
+    Column("proofs", Integer, nullable=False, server_default="0"),  # read-backs tried
+    Column("audit_seq", Integer, nullable=False, server_default="0"),
+    Column("audit_head", String(64), nullable=False, server_default=""),
+    Index("ix_chunks_campaign", "campaign_id", "state"),
+    Index("ix_chunks_account", "account", "state"),
+    # What relay and rescue ask every second: only open chunks are in it, however old the table.
+    Index(
+        "ix_chunks_open",
+        "state",
+        "retry_at",
+        sqlite_where=text("state <> 'done'"),
+        postgresql_where=text("state <> 'done'"),
+    ),
+)
+
+edits = Table(
+    "edits",
+    metadata,
+    Column("campaign_id", String(24), primary_key=True),
+    Column("line_no", Integer, primary_key=True, autoincrement=False),
+    Column("chunk_id", String(40)),  # null: ended at submission, no chunk was needed
+    Column("account", String(255), nullable=False),
+    Column("calendar_id", String(255), nullable=False),
+    Column("event_uid", String(255), nullable=False),
+    Column("hint", Date),
+    Column("ref", String(255), nullable=False, server_default=""),
+    Column("patch", Text, nullable=False),  # JSON model.Patch
+    Column("cells", Text, nullable=False),  # JSON list: the input's cells, echoed in results
+    Column("change_digest", String(64), nullable=False),  # hex: same event, same change
+    # JSON model.Image: where an equal earlier shift has put the event.
+    Column("prior_target", Text),
+    Column("state", String(16), nullable=False),
+    Column("code", String(40), nullable=False, server_default=""),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("before", Text),  # JSON model.Image
+    Column("target", Text),  # JSON model.Image: absolute, stored before the first write (law 3)
+    Column("fields", String(120), nullable=False, server_default=""),  # comma-separated
+    Column("http_status", Integer),
+    Column("error_key", String(255), nullable=False, server_default=""),
+    Column("sent_at", UtcTime),
+    Column("accepted_at", UtcTime),
+    Column("verified_at", UtcTime),
+    Column("finished_at", UtcTime),
+    Index("ix_edits_chunk", "chunk_id", "line_no"),
+    Index("ix_edits_outcome", "campaign_id", "state", "code"),
+    Index("ix_edits_event", "event_uid"),
+    # Two campaigns never edit one event at the same time (features §4, 14).
+    Index(
+        "ux_edits_active",
+        "account",
+        "calendar_id",
+        "event_uid",
+        unique=True,
+        sqlite_where=text("state IN ('pending', 'sending', 'accepted')"),
+        postgresql_where=text("state IN ('pending', 'sending', 'accepted')"),
+    ),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("chain", String(300), nullable=False),  # a chunk's id, a campaign's id, or account:SUB
+    Column("seq", Integer, nullable=False),
+    Column("campaign_id", String(24)),
+    Column("line_no", Integer),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("code", String(40), nullable=False),
+    # JSON without event text: fields, digests of images, statuses.
+    Column("detail", Text, nullable=False),
+    Column("prev", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    UniqueConstraint("chain", "seq"),
+    Index("ix_audit_edit", "campaign_id", "line_no"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("campaign_id", String(24), nullable=False),
+    Column("route", String(80), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Index("ix_calls_campaign", "campaign_id"),
+)
+
+pulses = Table(
+    "pulses",
+    metadata,
+    Column("name", String(120), primary_key=True),  # clock, worker:HOST:PID
+    Column("at", UtcTime, nullable=False),
+)

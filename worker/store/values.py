@@ -1,0 +1,246 @@
+"""What goes into the store and comes out of it: frozen values, no rows and no SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from worker.model import (
+    AccountStatus,
+    Calendar,
+    CampaignState,
+    ChunkState,
+    EditState,
+    EventKey,
+    Image,
+    Patch,
+    Policy,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One authorization; its tokens are sealed.
+
+    `*_age_s` are by the database's clock, None when never.
+    """
+
+    sub: str
+    label: str = ""
+    data_center: str = "us"
+    access_token: bytes = field(default=b"", repr=False)
+    refresh_token: bytes = field(default=b"", repr=False)
+    #: seconds until the access token expires; None when unknown
+    expires_in_s: float | None = None
+    token_version: int = 0
+    status: AccountStatus = AccountStatus.ACTIVE
+    reason: str = ""
+    #: seconds until a parked account may be tried again; None: not before a check
+    retry_in_s: float | None = None
+    calendars: tuple[Calendar, ...] = ()
+    calendars_age_s: float | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Active, or parked long enough to be tried again."""
+        if self.status is AccountStatus.PARKED:
+            return self.retry_in_s is not None and self.retry_in_s <= 0
+        return self.status is AccountStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """An account to import; the tokens are sealed already."""
+
+    sub: str
+    access_token: bytes = field(repr=False)
+    refresh_token: bytes = field(repr=False)
+    data_center: str = "us"
+    label: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCampaign:
+    """What a producer submits; `digest` is over content and policy."""
+
+    key: str
+    digest: str
+    reason: str
+    owner: str
+    source: str
+    columns: tuple[str, ...]
+    policy: Policy = field(default_factory=Policy)
+    lane: str = "bulk"
+    kind: str = "direct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A campaign's row; its counts are never in it but derived (`Reading.counts`)."""
+
+    id: str
+    key: str
+    digest: str
+    kind: str
+    state: CampaignState
+    state_reason: str
+    reason: str
+    owner: str
+    lane: str
+    policy: Policy
+    source: str
+    columns: tuple[str, ...]
+    total: int
+    image_key: bytes | None = field(repr=False)
+    audit_head: str
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class EditRow(NamedTuple):
+    """One input line, ready to be stored."""
+
+    line_no: int
+    account: str
+    calendar_id: str
+    event_uid: str
+    hint: str | None  # ISO date
+    ref: str
+    patch: str  # JSON
+    cells: str  # JSON
+    change_digest: str  # hex
+    relative: bool  # a shift: asked twice it would move twice
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """An edit that still has something to do, as a claim hands it out."""
+
+    line_no: int
+    key: EventKey
+    patch: Patch
+    hint: date | None
+    state: EditState
+    attempts: int = 0
+    before: Image | None = None
+    target: Image | None = None
+    fields: tuple[str, ...] = ()
+    prior_target: Image | None = None
+    sent_age_s: float | None = None
+    accepted_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A leased chunk: the right to work on its open edits until the lease ends.
+
+    `epoch` fences its writes.
+    """
+
+    chunk_id: str
+    campaign: Campaign
+    account: Account
+    epoch: int
+    owner: str
+    proofs: int
+    rescues: int
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One edit's move along TRANSITIONS, with what is learnt by it; None keeps what is stored."""
+
+    line_no: int
+    was: EditState
+    state: EditState
+    code: str = ""
+    attempts: int | None = None
+    before: Image | None = None
+    target: Image | None = None
+    fields: tuple[str, ...] | None = None
+    http_status: int | None = None
+    error_key: str = ""
+
+
+class CallRow(NamedTuple):
+    """How often a route answered with a status (0: no answer)."""
+
+    route: str
+    status: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What a chunk became when its worker let go."""
+
+    state: ChunkState
+    campaign_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """An audit entry to append; `detail` never holds event text (law 9)."""
+
+    actor: str
+    action: str
+    code: str = ""
+    line_no: int | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class AuditRow(Struct, frozen=True, kw_only=True):
+    """An audit entry as stored."""
+
+    chain: str
+    seq: int
+    campaign_id: str | None
+    line_no: int | None
+    at: datetime
+    actor: str
+    action: str
+    code: str
+    detail: str
+    prev: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An edit as reports show it; `fields` are comma-separated."""
+
+    campaign_id: str
+    line_no: int
+    account: str
+    calendar_id: str
+    event_uid: str
+    ref: str
+    cells: tuple[str, ...]
+    state: EditState
+    code: str
+    attempts: int
+    before: Image | None
+    target: Image | None
+    fields: str
+    http_status: int | None
+    error_key: str
+    sent_at: datetime | None
+    accepted_at: datetime | None
+    verified_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaining:
+    """What still needs calls, for the forecast."""
+
+    pending_edits: int
+    pending_accounts: int
+    verifying_accounts: int

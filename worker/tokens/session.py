@@ -1,0 +1,175 @@
+"""One account's access for one run: opened late, refreshed by one process at a time.
+
+A token is decrypted for the call that needs it. Of all processes that find it expired, one takes
+the refresh lease in SQL and asks the API; the others wait for the row to change. A rotated refresh
+token is stored before the new access token is used: a crash in between would lose the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from worker.clock import Clock
+from worker.cronofy import Access, CallCount, Cronofy, TokenSet
+from worker.errors import RateLimited, TokenLost, Unauthorized, Unavailable
+from worker.model import AccountStatus, Code
+from worker.store import Account, Store
+from worker.tokens.vault import Vault
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+#: A token that expires within so many seconds is refreshed before it is used.
+MARGIN_S = 60.0
+#: How long the one that refreshes holds the others off, in seconds: longer than its call may take.
+REFRESH_LEASE_S = 45.0
+#: How often the others look, in seconds, and for how long.
+LOOK_AGAIN_S = 0.25
+
+
+class Session:
+    """Calls on behalf of one account. Not for use by several tasks at once."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        store: Store,
+        vault: Vault,
+        client: Cronofy,
+        clock: Clock,
+        base_url: str,
+        credentials: tuple[str, str],
+        calls: CallCount,
+        in_thread: Callable[..., Awaitable[T]],
+    ) -> None:
+        self._account = account
+        self._store = store
+        self._vault = vault
+        self._client = client
+        self._clock = clock
+        self._base_url = base_url
+        self._credentials = credentials
+        self._calls = calls
+        self._in_thread: Callable[..., Awaitable[object]] = in_thread
+        self._good_until = _good_until(account, clock)
+        self._refusals = 0
+
+    async def use(self, call: Callable[[Access], Awaitable[T]]) -> T:
+        """Make a read with a good token; a 401 refreshes it once and tries again.
+
+        Raises TokenLost when the account is of no use any more.
+        """
+        try:
+            return await call(await self.access())
+        except Unauthorized:
+            await self.refused()
+        try:
+            return await call(await self.access())
+        except Unauthorized as again:
+            raise self._given_up() from again
+
+    async def refused(self) -> None:
+        """Answer a 401: refresh, once in a run. Raises TokenLost the second time."""
+        self._refusals += 1
+        if self._refusals > 1:
+            raise self._given_up()
+        await self.renew()
+
+    async def access(self) -> Access:
+        """Return what a call needs, refreshing first what is about to expire."""
+        if self._good_until is not None and self._clock.monotonic() > self._good_until:
+            await self.renew()
+        token = self._vault.open(self._account.sub, self._account.access_token)
+        return Access(sub=self._account.sub, base_url=self._base_url, token=token)
+
+    async def renew(self) -> None:
+        """Have newer tokens than those of now, by our own refresh or another process's."""
+        seen = self._account.token_version
+        deadline = self._clock.monotonic() + 2 * REFRESH_LEASE_S
+        while self._clock.monotonic() < deadline:
+            account = await self._reload()
+            if account.token_version > seen:
+                self._take(account)
+                return
+            if await self._db(
+                self._store.accounts.take_refresh,
+                account.sub,
+                version=seen,
+                lease_s=REFRESH_LEASE_S,
+            ):
+                # Shielded: once asked, the answer must be stored even if this run is cancelled.
+                await asyncio.shield(asyncio.create_task(self._refresh(account)))
+                self._take(await self._reload())
+                return
+            await self._clock.sleep(LOOK_AGAIN_S)
+        raise Unavailable(f"Account {self._account.sub}: the refresh of its token does not end")
+
+    def _given_up(self) -> TokenLost:
+        return TokenLost(
+            f"Account {self._account.sub}: the token is refused even after a refresh",
+            reason=Code.UNAUTHORIZED,
+        )
+
+    async def _reload(self) -> Account:
+        account = await self._db(self._store.accounts.get, self._account.sub)
+        if not isinstance(account, Account) or account.status is AccountStatus.LOST:
+            raise TokenLost(
+                f"Account {self._account.sub} has no authorization", reason=Code.ACCOUNT_LOST
+            )
+        return account
+
+    async def _refresh(self, account: Account) -> None:
+        try:
+            tokens = await self._ask(account)
+        except TokenLost:
+            await self._db(
+                self._store.accounts.set_status,
+                account.sub,
+                AccountStatus.LOST,
+                reason=str(Code.ACCOUNT_LOST),
+                actor="calpatch",
+            )
+            raise
+        except (Unavailable, RateLimited):
+            await self._db(
+                self._store.accounts.drop_refresh, account.sub, version=account.token_version
+            )
+            raise
+        saved = await self._db(
+            self._store.accounts.save_tokens,
+            account.sub,
+            access_token=self._vault.seal(account.sub, tokens.access_token),
+            refresh_token=self._vault.seal(account.sub, tokens.refresh_token),
+            expires_in_s=tokens.expires_in_s,
+            version=account.token_version,
+        )
+        log.info("token.refreshed" if saved else "token.refreshed_too_late", account=account.sub)
+
+    async def _ask(self, account: Account) -> TokenSet:
+        client_id, client_secret = self._credentials
+        return await self._client.refresh(
+            base_url=self._base_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=self._vault.open(account.sub, account.refresh_token),
+            calls=self._calls,
+        )
+
+    def _take(self, account: Account) -> None:
+        self._account = account
+        self._good_until = _good_until(account, self._clock)
+
+    async def _db(self, work: Callable[..., T], *args: object, **named: object) -> T:
+        return await self._in_thread(work, *args, **named)  # type: ignore[return-value]
+
+
+def _good_until(account: Account, clock: Clock) -> float | None:
+    if account.expires_in_s is None:
+        return None
+    return clock.monotonic() + account.expires_in_s - MARGIN_S

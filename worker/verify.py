@@ -1,0 +1,219 @@
+"""Verify: one read proves many edits (DESIGN §3.4).
+
+All of an account's accepted edits are read back together: first by one sweep of what was modified
+since, then, for what the sweep does not show (the API does not promise that `updated` moves), by
+windows around the dates. What is not proven in time ends as mismatch or unverified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+
+from worker.cronofy import Access
+from worker.engine import Engine, Hold, holding
+from worker.errors import (
+    ApiError,
+    Gone,
+    LeaseLost,
+    LimiterUnavailable,
+    Rejected,
+    StoreUnavailable,
+    TokenLost,
+)
+from worker.limits import WaitTooLong
+from worker.model import AllDay, Code, EditState, Event, EventKey, Timed
+from worker.rules import (
+    Mismatch,
+    NotYet,
+    Proven,
+    ReadWindow,
+    Unproven,
+    is_in_sight,
+    judge_proof,
+    plan_windows,
+    readable_window,
+)
+from worker.store import Edit, Note, Step
+from worker.tokens import Session
+
+log = structlog.get_logger(__name__)
+
+#: how far before the first acceptance a sweep looks, in seconds: clocks differ, and so do rounds
+SWEEP_MARGIN_S = 120.0
+#: the longest wait between two read-backs, in seconds
+LONGEST_WAIT_S = 120.0
+
+
+async def verify_account(engine: Engine, sub: str) -> int:
+    """Read back what an account's chunks wait for; returns how many edits ended."""
+    claims = await engine.db(
+        engine.store.chunks.claim_proofs, sub, owner=engine.owner, lease_s=engine.settings.lease
+    )
+    if not claims:
+        return 0
+    async with holding(engine, claims) as holds:
+        try:
+            return await _prove(engine, holds)
+        except StoreUnavailable:
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(_let_go(engine, holds, tried=False))
+            raise
+        except Exception:
+            # Even a read that nobody can make sense of must not keep a campaign open for ever.
+            log.exception("verify.crashed", account=sub)
+            return await _judge_all(engine, holds, {})
+
+
+async def _prove(engine: Engine, holds: Sequence[Hold]) -> int:
+    first = holds[0]
+    session = engine.session(first.claim.account, first.calls)
+    edits = [edit for hold in holds for edit in hold.claim.edits]
+    sweep = all(hold.claim.proofs == 0 for hold in holds)
+    try:
+        events = await _read_back(engine, session, first, edits, sweep=sweep)
+    except (ApiError, TokenLost, LimiterUnavailable, WaitTooLong) as refused:
+        log.info("verify.read_failed", account=first.claim.account.sub, why=type(refused).__name__)
+        events = {}
+    return await _judge_all(engine, holds, events)
+
+
+async def _judge_all(engine: Engine, holds: Sequence[Hold], events: dict[EventKey, Event]) -> int:
+    """Judge and release every chunk; returns how many edits ended."""
+    ended = 0
+    for hold in holds:
+        ended += await _judge_chunk(engine, hold, events)
+    await _let_go(engine, holds, tried=True)
+    return ended
+
+
+async def _read_back(
+    engine: Engine, session: Session, hold: Hold, edits: Sequence[Edit], *, sweep: bool
+) -> dict[EventKey, Event]:
+    """Read the events of these edits: one sweep, or windows around where they were and shall be."""
+    now = engine.clock.now()
+    wanted = {edit.key for edit in edits}
+    since = None
+    if sweep:
+        oldest = max((edit.accepted_age_s or 0.0) for edit in edits)
+        since = now - timedelta(seconds=oldest + SWEEP_MARGIN_S)
+    windows = [readable_window(now.date())] if sweep else _windows(engine, edits)
+    found: dict[EventKey, Event] = {}
+    for window in windows:
+        if left := wanted - found.keys():
+            found |= await _read(engine, session, hold, window, left, since=since)
+    return found
+
+
+async def _read(
+    engine: Engine,
+    session: Session,
+    hold: Hold,
+    window: ReadWindow,
+    wanted: set[EventKey],
+    *,
+    since: datetime | None,
+) -> dict[EventKey, Event]:
+    """Read one window, in the calendars concerned; in all of them when one of these has gone."""
+
+    async def read(access: Access, calendar_ids: Sequence[str]) -> dict[EventKey, Event]:
+        return await engine.client.read_events(
+            access,
+            window,
+            wanted=wanted,
+            calendar_ids=calendar_ids,
+            last_modified=since,
+            include_moved=True,
+            calls=hold.calls,
+        )
+
+    try:
+        concerned = sorted({key.calendar_id for key in wanted})
+        return await session.use(lambda access: read(access, concerned))
+    except (Gone, Rejected):
+        return await session.use(lambda access: read(access, ()))
+
+
+def _windows(engine: Engine, edits: Sequence[Edit]) -> list[ReadWindow]:
+    images = [image for edit in edits for image in (edit.before, edit.target) if image is not None]
+    days = []
+    for image in images:
+        match image.when:
+            case AllDay(start=start):
+                days.append(start)
+            case Timed(start=start):
+                days.append(start.date())
+    return plan_windows(days, today=engine.clock.now().date())
+
+
+async def _judge_chunk(engine: Engine, hold: Hold, events: dict[EventKey, Event]) -> int:
+    outcomes = [
+        found
+        for edit in hold.claim.edits
+        if (found := _judge(engine, edit, events.get(edit.key))) is not None
+    ]
+    try:
+        await hold.record([step for step, _ in outcomes], [note for _, note in outcomes])
+    except LeaseLost:
+        log.warning("verify.lease_lost", chunk=hold.claim.chunk_id)
+        return 0
+    return len(outcomes)
+
+
+def _judge(engine: Engine, edit: Edit, event: Event | None) -> tuple[Step, Note] | None:
+    """Return the outcome that a read gives an edit; None while it proves nothing."""
+    before, target = edit.before, edit.target
+    if before is None or target is None or edit.state is not EditState.ACCEPTED:
+        return None
+    time_is_up = (edit.accepted_age_s or 0.0) > engine.settings.verify_within
+    in_sight = is_in_sight(target.when, today=engine.clock.now().date())
+    proof = judge_proof(
+        before, target, edit.fields, event, time_is_up=time_is_up, in_sight=in_sight
+    )
+    match proof:
+        case NotYet():
+            return None
+        case Proven():
+            return _outcome(engine, edit, EditState.VERIFIED, Code.VERIFIED)
+        case Mismatch(code=code, fields=fields):
+            return _outcome(engine, edit, EditState.MISMATCH, code, fields=fields)
+        case Unproven(code=code):
+            return _outcome(engine, edit, EditState.UNVERIFIED, code)
+    assert_never(proof)
+
+
+def _outcome(
+    engine: Engine, edit: Edit, state: EditState, code: Code, *, fields: tuple[str, ...] = ()
+) -> tuple[Step, Note]:
+    step = Step(line_no=edit.line_no, was=edit.state, state=state, code=code)
+    detail: dict[str, object] = {"differs": list(fields)} if fields else {}
+    note = Note(
+        actor=engine.owner,
+        action=f"edit.{state}",
+        code=code,
+        line_no=edit.line_no,
+        detail=detail,
+    )
+    return step, note
+
+
+async def _let_go(engine: Engine, holds: Sequence[Hold], *, tried: bool) -> None:
+    """Release every chunk; what is not proven is read back again, later each time."""
+    for hold in holds:
+        proofs = hold.claim.proofs + (1 if tried else 0)
+        wait = min(LONGEST_WAIT_S, engine.settings.verify_delay * 2**proofs)
+        try:
+            await engine.db(
+                engine.store.chunks.release,
+                hold.claim,
+                verify_in_s=wait,
+                proofs=proofs,
+                calls=hold.take_calls(),
+            )
+        except LeaseLost:
+            log.warning("verify.lease_lost", chunk=hold.claim.chunk_id)
