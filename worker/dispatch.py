@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from worker.errors import BrokerUnavailable
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 RUN_CHUNK = "calpatch.run_chunk"
 VERIFY_ACCOUNT = "calpatch.verify_account"
+#: In this order: what keeps everything going, then people, then the night.
+QUEUES = ("upkeep", "interactive", "bulk")
 #: read-backs go first: they end campaigns, and are few
 VERIFY_QUEUE = "interactive"
 
@@ -50,6 +53,11 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
             # What keeps everything else going comes first, then people, then the night.
             "queue_order_strategy": "priority",
         },
+        # Each queue with an exchange and a key of its own: Celery would bind them all alike, and
+        # then every message goes to every queue. An unknown queue is a typo, not a wish.
+        "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+        "task_default_queue": "bulk",
+        "task_create_missing_queues": False,
         # No payload but JSON, in or out (row B36): a message cannot run code.
         "task_serializer": "json",
         "accept_content": ["json"],

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     window_chunks: int = Field(
         64, ge=1, description="chunk messages in Redis at a time (about 4 x all worker threads)"
     )
-    lease: float = Field(60.0, description="how long a worker holds a chunk without renewing")
+    lease: float = Field(30.0, description="how long a worker holds a chunk without renewing")
     chunk_budget: float = Field(
         45.0, description="how long one run of a chunk may take before it checkpoints"
     )
@@ -107,8 +107,10 @@ class Settings(BaseSettings):
     calendars_ttl: float = Field(
         900.0, description="how long an account's calendar list is believed"
     )
-    resend_after: float = Field(
-        60.0, description="a message not picked up after this long is sent again"
+    resend_after: float = Field(30.0, description="a message not picked up after this long is sent again"
+    )
+    delivery: Literal["early", "late"] = Field(
+        "late", description="when Celery acknowledges a message: before or after its task"
     )
     sweep_every: float = Field(1.0, description="the clock's beat: relay, rescue, verification due")
     shutdown_grace: float = Field(20.0, description="how long a stopping worker lets chunks finish")

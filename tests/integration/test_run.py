@@ -221,6 +221,9 @@ async def test_a_campaign_that_wants_no_proof_ends_without_reading_back(sqlite_u
 
         assert await world.drain(campaign) == {2: ("unverified", "no_proof_asked")}
         assert sum(r.route in {"events", "page"} for r in world.sim.requests) == 1
+        ended = world.store.campaigns.get(campaign)
+        assert ended is not None
+        assert ended.state is CampaignState.COMPLETED
 
 
 async def test_an_event_moved_out_of_the_window_is_proven_by_include_moved(

@@ -76,12 +76,10 @@ def filled(text: str) -> str:
     """Return README with its generated tables as they shall be."""
     for name, lines in (("settings", table_of_settings()), ("codes", table_of_codes())):
         block = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        text = block.sub(lambda found, body=lines: _between(found, body), text)
+        # Backslashes would mean something to the substitution; ours mean themselves.
+        body = "\n".join(lines).replace("\\", r"\\")
+        text = block.sub(rf"\g<1>{body}\n\g<2>", text)
     return text
-
-
-def _between(found: re.Match[str], lines: list[str]) -> str:
-    return f"{found[1]}{chr(10).join(lines)}\n{found[2]}"
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def limits(*, as_json: JsonOption = False) -> None:
 def _show(state: LimiterState, settings: Settings) -> None:
     rows = [
         (f"{each.seconds:g} s", f"{each.limit:,}", f"{each.granted:,}", f"{each.used:,}")
-        for each in state.windows
+        for each in limiter_use(state).windows
     ]
     give_table(("window", "API", "calpatch", "used now"), rows, right="API,calpatch,used now")
     give(f"rate {settings.rate}, of which calpatch may use {settings.share:.0%}")

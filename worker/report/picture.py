@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -13,10 +14,13 @@ from worker.report.cells import visible
 from worker.report.reasons import why_it_waits
 from worker.report.results import message_of
 from worker.report.snapshot import Snapshot
+from worker.report.status import limiter_use
 from worker.rules import format_seconds
 
 #: characters of the widest bar of an outcome
 WIDEST = 24
+#: characters of the bar of the whole
+TRACK = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 _COLOURS = {
@@ -74,15 +78,20 @@ def _bar(look: Snapshot) -> Table:
     eta = Text(f"ETA {format_seconds(look.eta_s)}" if look.eta_s else "", style="bold")
     moving = "cyan" if not look.errors else "yellow"
     colour = _STATE_COLOURS.get(look.campaign.state, moving)
-    track = ProgressBar(
-        total=max(1, progress.total),
-        completed=progress.done,
-        width=40,
-        complete_style=colour,
-        finished_style=colour,
-    )
-    bar.add_row(track, figures, eta)
+    bar.add_row(_track(look, colour), figures, eta)
     return bar
+
+
+def _track(look: Snapshot, colour: str) -> Text:
+    """Return the bar: what is final, then paler what is accepted but not yet read back."""
+    total = max(1, look.campaign.total)
+    done = look.progress().done
+    accepted = look.by_state.get(EditState.ACCEPTED, 0)
+    full = TRACK * done // total
+    pale = TRACK * (done + accepted) // total - full
+    track = Text("━" * full, style=colour)
+    track.append("━" * pale, style=f"dim {colour}")
+    return track.append("━" * (TRACK - full - pale), style="bright_black")
 
 
 def _facts(look: Snapshot, edits_per_min: float | None) -> Table:
@@ -95,7 +104,7 @@ def _facts(look: Snapshot, edits_per_min: float | None) -> Table:
         facts.add_row("limit", limit_line(look))
     total = sum(row.calls for row in look.calls)
     per_call = f", {look.progress().done / total:,.1f} edits a call" if total else ""
-    facts.add_row("pace", f"{speed}; {total:,} API calls so far{per_call}")
+    facts.add_row("pace", f"{speed}; {total:,} API calls so far{per_call}" if total else speed)
     if why := why_it_waits(look):
         facts.add_row("why", Text(visible(why), style="yellow"))
     return facts
@@ -112,7 +121,7 @@ def limit_line(look: Snapshot) -> str:
 def _used(limiter: LimiterState) -> list[str]:
     return [
         f"{each.used}/{each.granted} in the last {_SPANS.get(each.seconds, f'{each.seconds:g} s')}"
-        for each in limiter.windows
+        for each in limiter_use(limiter).windows
     ]
 
 
@@ -124,7 +133,9 @@ def _outcomes(look: Snapshot) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True, width=WIDEST)
-    table.add_column(style="bright_black", overflow="fold")
+    # One line for each while it moves, or the picture would jump; at the end nothing is cut.
+    overflow: Literal["fold", "ellipsis"] = "fold" if look.has_ended else "ellipsis"
+    table.add_column(style="bright_black", overflow=overflow, no_wrap=not look.has_ended)
     ranked = sorted(_shown(look), key=lambda each: (_ORDER.index(each[0]), -each[2], each[1]))
     most = max((count for _, _, count in ranked), default=1)
     for state, code, count in ranked:

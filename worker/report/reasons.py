@@ -8,6 +8,8 @@ from worker.rules import format_seconds
 
 #: seconds without a sign of life after which a part is taken for gone
 QUIET_S = 30.0
+#: seconds after its submission during which a campaign finds silence ordinary
+PATIENCE_S = 10.0
 #: seconds; shorter waits are the ordinary rhythm, and no news
 WORTH_SAYING_S = 0.5
 
@@ -53,6 +55,8 @@ def _missing_part(look: Snapshot) -> str:
     if not quiet:
         return ""
     commands = " and ".join(f"`{command}`" for command in quiet)
+    if (look.at - look.campaign.submitted_at).total_seconds() < PATIENCE_S:
+        return f"waiting for a sign of life of {commands}"
     are = "is" if len(quiet) == 1 else "are"
     return f"no sign of life for {QUIET_S:.0f} s: {are} {commands} running?"
 

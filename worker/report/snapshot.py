@@ -191,4 +191,5 @@ def _used_per_min(limiter: LimiterState | None) -> float | None:
     if limiter is None or not limiter.windows:
         return None
     window = min(limiter.windows, key=lambda each: abs(each.seconds - 60))
-    return 60 * window.used / window.seconds
+    # What is reserved ahead of its time is not used yet.
+    return 60 * min(window.used, window.granted) / window.seconds

@@ -31,12 +31,16 @@ class Calls(Struct, frozen=True, kw_only=True):
 
 
 class WindowUse(Struct, frozen=True, kw_only=True):
-    """One window of the limit: the API's own, calpatch's share of it, and what is used now."""
+    """One window of the limit: the API's own, calpatch's share of it, what is used of it now.
+
+    `reserved` are calls that have their slot, but may leave only later: used never exceeds granted.
+    """
 
     seconds: float
     limit: int
     granted: int
     used: int
+    reserved: int
 
 
 class LimiterUse(Struct, frozen=True, kw_only=True):
@@ -123,8 +127,14 @@ def calls_of(rows: tuple[CallRow, ...]) -> Calls:
 def limiter_use(state: LimiterState) -> LimiterUse:
     """Return the limiter's state as it is shown."""
     windows = tuple(
-        WindowUse(seconds=w.seconds, limit=w.limit, granted=w.granted, used=w.used)
-        for w in state.windows
+        WindowUse(
+            seconds=each.seconds,
+            limit=each.limit,
+            granted=each.granted,
+            used=min(each.used, each.granted),
+            reserved=max(0, each.used - each.granted),
+        )
+        for each in state.windows
     )
     return LimiterUse(
         windows=windows,

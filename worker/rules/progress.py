@@ -60,9 +60,10 @@ class Progress(Struct, frozen=True, kw_only=True):
         """Seconds to go at the granted rate; None while the calls or the rate are not known."""
         if self.calls_remaining == 0:
             return 0.0
-        if self.calls_remaining is None or not self.granted_per_min or self.granted_per_min < 0:
+        rate = self.granted_per_min
+        if self.calls_remaining is None or rate is None or rate <= 0:
             return None
-        return 60 * self.calls_remaining / self.granted_per_min
+        return 60 * self.calls_remaining / rate
 
     def sentence(self) -> str:
         """Return one line for a terminal: counts, rate, reason, time to go."""

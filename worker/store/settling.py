@@ -89,11 +89,15 @@ def _end(
     state: CampaignState | None,
 ) -> bool:
     counted = connection.execute(
-        text("SELECT state, count(*) AS n FROM edits WHERE campaign_id = :id GROUP BY state"),
+        text(
+            "SELECT state, count(*) AS n, sum(CASE WHEN code = 'no_proof_asked' THEN 1 ELSE 0 END)"
+            " AS unasked FROM edits WHERE campaign_id = :id GROUP BY state"
+        ),
         {"id": campaign_id},
-    )
+    ).all()
     counts = {EditState(row.state): row.n for row in counted}
-    state = state or final_campaign_state(counts)
+    unasked = sum(int(row.unasked) for row in counted)
+    state = state or final_campaign_state(counts, no_proof_asked=unasked)
     finished = f", finished_at = {database.now_sql}"
     if not _set_state(connection, campaign_id, was=was, state=state, extra=finished):
         return False

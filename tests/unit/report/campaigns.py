@@ -29,7 +29,8 @@ from worker.store import (
 COLUMNS = ("account", "calendar_id", "event_uid", "shift", "summary", "ref")
 PACE = Pace(granted_per_min=350.0, batch_size=50, batch_counts_as="one")
 PARIS = "Europe/Paris"
-AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+#: Long after any submission of a test.
+AT = datetime(2126, 6, 1, 12, tzinfo=UTC)
 LEASE_S = 60.0
 _VIA_SENT = {EditState.ACCEPTED, EditState.VERIFIED, EditState.MISMATCH, EditState.UNVERIFIED}
 
@@ -173,7 +174,7 @@ def _row(number: int, end: End, cells: Sequence[str]) -> EditRow:
     )
 
 
-def a_look(store: Store, campaign: Campaign, **fields: object) -> Snapshot:
+def a_look(store: Store, campaign: Campaign, /, **fields: object) -> Snapshot:
     """Take a snapshot, and put in what a test names."""
     look = take_snapshot(store, campaign.id, at=AT, pace=PACE)
     assert look is not None

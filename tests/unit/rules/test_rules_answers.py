@@ -32,6 +32,7 @@ WIDE = [
     (503, InDoubt(status=503, why="status")),
     (599, InDoubt(status=599, why="status")),
     (100, InDoubt(status=100, why="status")),
+    (300, InDoubt(status=300, why="status")),
     (302, InDoubt(status=302, why="status")),
     (408, InDoubt(status=408, why="status")),
     (425, InDoubt(status=425, why="status")),

@@ -50,6 +50,7 @@ def test_percent_never_exceeds_100() -> None:
         (100, 0.0, None),
         (100, -1.0, None),
         (170, 340.0, 30.0),
+        (1, 0.5, 120.0),
         (0, None, 0.0),
     ],
 )
@@ -105,6 +106,7 @@ def test_each_final_state_is_counted_in_one_group() -> None:
         ("one", 3_641, 118, 118 + 118 + 118),
         ("one", 10_000, 100, 100 + 200 + 100),
         ("one", 1, 1, 3),
+        ("one", 75, 1, 1 + 2 + 1),
         ("each", 0, 0, 0),
         ("one", 0, 0, 0),
     ],

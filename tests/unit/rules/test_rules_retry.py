@@ -35,7 +35,8 @@ def tried(answer: Answer, *, attempts: int = 1, roll: float = 0.5) -> Retry:
 
 
 @pytest.mark.parametrize(
-    ("attempts", "longest"), [(1, 2.0), (2, 4.0), (5, 32.0), (6, 64.0), (7, 64.0), (10_000, 64.0)]
+    ("attempts", "longest"),
+    [(0, 1.0), (1, 2.0), (2, 4.0), (5, 32.0), (6, 64.0), (7, 64.0), (10_000, 64.0)],
 )
 def test_backoff_doubles_up_to_its_cap(attempts: int, longest: float) -> None:
     """Full jitter: evenly from nothing to the bound, so that retries do not march in step."""

@@ -190,10 +190,10 @@ def test_an_event_that_does_not_come_back_is_not_read_back() -> None:
     assert judged(None, time_is_up=True) == Unproven(code=Code.NOT_READ_BACK)
 
 
-@pytest.mark.parametrize("time_is_up", [True, False])
-def test_a_target_outside_of_the_window_is_not_waited_for(time_is_up: bool) -> None:
-    """It will never be shown, so the campaign need not wait for it."""
-    answer = judged(None, time_is_up=time_is_up, in_sight=False)
+def test_a_target_outside_of_the_window_is_called_so_when_time_is_up() -> None:
+    """Until then `include_moved` may still show it."""
+    assert judged(None, time_is_up=False, in_sight=False) == NotYet()
+    answer = judged(None, time_is_up=True, in_sight=False)
     assert answer == Unproven(code=Code.OUT_OF_SIGHT)
 
 

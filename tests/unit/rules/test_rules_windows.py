@@ -119,5 +119,5 @@ def test_the_ends_of_the_calendar_are_hints_like_any_other(hint: date) -> None:
     ],
 )
 def test_an_event_is_in_sight_if_one_of_its_days_is(when: AllDay | Timed, is_seen: bool) -> None:
-    """What cannot be seen is not waited for when verifying."""
+    """What cannot be seen is told apart from what was not read back in time."""
     assert is_in_sight(when, today=TODAY) is is_seen

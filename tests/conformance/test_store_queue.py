@@ -1,0 +1,336 @@
+"""The window of messages, what is sent again, and how poison is found."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conformance.stores import (
+    S,
+    a_row,
+    bring,
+    chunk,
+    claim,
+    execute,
+    expire,
+    make_due,
+    run_to,
+    some_rows,
+    states,
+    submit,
+)
+from worker.model import CampaignState, Code
+from worker.store import Due, Note, Store
+
+
+def take(store: Store, *, window: int = 10, resend_after_s: float = 60) -> Due:
+    """Take what is due."""
+    return store.queue.take_due(window=window, resend_after_s=resend_after_s)
+
+
+def numbers(due: Due) -> list[str]:
+    """Return the chunks' ids without their lanes."""
+    return [chunk_id for _, chunk_id in due.chunks]
+
+
+# ---------------------------------------------------------------- the window
+
+
+def test_no_more_than_a_window_is_out(store: Store) -> None:
+    """The backlog stays in SQL, where it can be paused, ordered and kept."""
+    submit(store, some_rows(14), chunk_size=1)
+    assert numbers(take(store, window=4)) == [f"c-june.{number}" for number in (1, 2, 3, 4)]
+    assert take(store, window=4) == Due(chunks=(), accounts=())
+    held = claim(store)
+    assert numbers(take(store, window=4)) == []
+    bring(store, held, S.VERIFIED)
+    store.chunks.release(held)
+    assert numbers(take(store, window=4)) == ["c-june.5"]
+    assert numbers(take(store, window=12)) == [f"c-june.{number}" for number in range(6, 14)]
+
+
+def test_relays_at_once_share_one_window(store: Store) -> None:
+    """Workers and clock top up together: no chunk twice, no window exceeded."""
+    submit(store, some_rows(40), chunk_size=1)
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: numbers(take(store, window=12)), range(8)))
+    found = [chunk_id for one in taken for chunk_id in one]
+    assert len(found) == len(set(found)) == 12
+
+
+def test_the_interactive_lane_goes_first(store: Store) -> None:
+    """Somebody waits for it; then the older campaign, then the order of its chunks."""
+    submit(store, some_rows(11), chunk_size=1, key="bulk")
+    rows = [a_row(2, event_uid="x"), a_row(3, event_uid="y")]
+    submit(store, rows, chunk_size=1, key="now", lane="interactive")
+    due = take(store, window=13)
+    expected = [("interactive", "c-now.1"), ("interactive", "c-now.2")]
+    assert list(due.chunks) == expected + [("bulk", f"c-bulk.{n}") for n in range(1, 12)]
+
+
+def test_a_chunk_that_waits_is_not_announced(store: Store) -> None:
+    """`retry_at` decides, and a release is announced again without delay."""
+    submit(store, some_rows(2), chunk_size=1)
+    take(store)
+    store.chunks.release(claim(store), retry_in_s=60)
+    store.chunks.release(claim(store, "c-june.2"), retry_in_s=-1)
+    assert numbers(take(store)) == ["c-june.2"]
+
+
+def test_only_campaigns_that_go_on_are_announced(store: Store) -> None:
+    """A paused one keeps its chunks to itself; a cancelled one still has edits to end."""
+    submit(store)
+    note = Note(actor="ada", action="campaign.order")
+    store.campaigns.move("c-june", CampaignState.PAUSED, note=note)
+    assert numbers(take(store)) == []
+    store.campaigns.move("c-june", CampaignState.CANCELLING, note=note)
+    assert numbers(take(store)) == ["c-june.1"]
+
+
+def test_a_message_not_picked_up_is_sent_again(store: Store) -> None:
+    """The broker may lose everything; only time is lost (law 1)."""
+    submit(store)
+    take(store)
+    assert numbers(take(store)) == []
+    assert numbers(take(store, resend_after_s=-1)) == ["c-june.1"]
+
+
+def test_a_dispatch_that_failed_is_taken_back(store: Store) -> None:
+    """The next relay tries at once what could not be published."""
+    rows = [a_row(line, account="acc_1" if line < 5 else "acc_2") for line in range(2, 8)]
+    submit(store, rows, chunk_size=1)
+    run_to(store, "c-june.2", S.ACCEPTED)  # of acc_2
+    make_due(store)
+    due = take(store)
+    assert (len(due.chunks), due.accounts) == (5, ("acc_2",))
+    held = claim(store)
+    store.queue.forget_dispatch(due)
+    again = take(store)
+    assert numbers(again) == [one for one in numbers(due) if one != held.chunk_id]
+    assert again.accounts == ("acc_2",)
+    store.queue.forget_dispatch(Due(chunks=(), accounts=()))
+    assert take(store) == Due(chunks=(), accounts=())
+
+
+def test_a_dead_workers_chunk_is_announced_once_more(store: Store) -> None:
+    """And not again with every beat, while that message is on its way."""
+    submit(store)
+    take(store)
+    claim(store)
+    assert numbers(take(store)) == []
+    expire(store, "c-june.1")
+    # the dispatch was before the lease's end, as it always is
+    execute(
+        store,
+        f"UPDATE chunks SET dispatched_at = {store.database.later_sql('ago')}",
+        ago=-30.0,
+    )
+    assert numbers(take(store)) == ["c-june.1"]
+    assert numbers(take(store)) == []
+    assert numbers(take(store, resend_after_s=-1)) == ["c-june.1"]
+
+
+def test_what_was_announced_again_fills_the_window(store: Store) -> None:
+    """A hundred dead workers' chunks are no reason to flood the broker."""
+    submit(store, some_rows(6), chunk_size=1)
+    for number in range(1, 7):
+        claim(store, f"c-june.{number}")
+        expire(store, f"c-june.{number}")
+    assert len(numbers(take(store, window=4))) == 4
+    assert numbers(take(store, window=4)) == []
+    assert len(numbers(take(store, window=6))) == 2
+
+
+def test_poison_is_not_announced(store: Store) -> None:
+    """Nobody could claim it."""
+    submit(store, some_rows(2), chunk_size=1)
+    execute(store, "UPDATE chunks SET rescues = 3 WHERE id = 'c-june.1'")
+    assert numbers(take(store)) == ["c-june.2"]
+
+
+# ---------------------------------------------------------------- reading back
+
+
+def test_accounts_are_due_when_their_first_proof_is(store: Store) -> None:
+    """One message per account however many of its chunks wait, in the order of their times."""
+    rows = [a_row(line, account=f"acc_{line % 3}") for line in range(2, 14)]
+    submit(store, rows, chunk_size=1)
+    for number in range(1, 13):
+        run_to(store, f"c-june.{number}", S.ACCEPTED)
+    assert take(store).accounts == ("acc_0", "acc_1", "acc_2")
+    assert take(store).accounts == ()
+    assert take(store, resend_after_s=-1).accounts == ("acc_0", "acc_1", "acc_2")
+    store.chunks.claim_proofs("acc_1", owner="w1", lease_s=60)
+    assert take(store, resend_after_s=-1).accounts == ("acc_0", "acc_2")
+
+
+def test_a_proof_is_not_due_before_its_time(store: Store) -> None:
+    """The provider needs a moment until a read shows what was written."""
+    submit(store)
+    held = claim(store)
+    bring(store, held, S.ACCEPTED)
+    store.chunks.release(held, verify_in_s=60)
+    assert take(store).accounts == ()
+    make_due(store)
+    assert take(store).accounts == ("acc_1",)
+
+
+def test_accounts_have_a_window_too(store: Store) -> None:
+    """Ten thousand accounts that become due together are announced as others end."""
+    rows = [a_row(line, account=f"acc_{line}") for line in range(2, 8)]
+    submit(store, rows, chunk_size=1)
+    for number in range(1, 7):
+        run_to(store, f"c-june.{number}", S.ACCEPTED)
+    first = take(store, window=4).accounts
+    assert len(first) == 4
+    assert take(store, window=4).accounts == ()
+    store.chunks.claim_proofs(first[0], owner="w1", lease_s=60)
+    assert len(take(store, window=4).accounts) == 1
+
+
+# ---------------------------------------------------------------- poison
+
+
+def die(store: Store, chunk_id: str) -> None:
+    """Claim a chunk and die over it until nobody may claim it again."""
+    while store.chunks.claim(chunk_id, owner="w", lease_s=60) is not None:
+        expire(store, chunk_id)
+
+
+def test_poison_is_bisected_down_to_the_edit_that_kills(store: Store) -> None:
+    """The bad edit stands alone in the end and fails by name; all others get their turn (law 8)."""
+    submit(store, some_rows(20), chunk_size=20)
+    killer, waiting = 13, ["c-june.1"]
+    while waiting:
+        for chunk_id in waiting:
+            held = claim(store, chunk_id)
+            if killer in [edit.line_no for edit in held.edits]:
+                expire(store, chunk_id)
+                die(store, chunk_id)
+            else:
+                bring(store, held, S.VERIFIED)
+                store.chunks.release(held)
+        store.queue.take_apart_poison()
+        waiting = numbers(take(store, window=100, resend_after_s=-1))
+    store.campaigns.settle_all()
+    found = states(store)
+    assert found.pop(killer) == (S.FAILED, Code.POISON)
+    assert set(found.values()) == {(S.VERIFIED, "")}
+    assert len(found) == 19
+    campaign = store.campaigns.get("june")
+    assert campaign is not None
+    assert campaign.state is CampaignState.COMPLETED_WITH_ERRORS
+    assert [row.code for row in store.audit.of_event(f"evt_{killer}")] == ["poison"]
+    assert store.audit.verify()[1] == []
+
+
+def test_accepted_edits_of_a_poisoned_chunk_stay_provable(store: Store) -> None:
+    """They were sent and wait to be read back, whatever killed the workers afterwards."""
+    submit(store, some_rows(5), chunk_size=5)
+    held = claim(store)
+    bring(store, held, S.ACCEPTED, lines=[3, 5])
+    bring(store, held, S.SENDING, lines=[4])
+    expire(store, "c-june.1")
+    die(store, "c-june.1")
+    assert store.queue.take_apart_poison() == ["c-june.1"]
+    (proofs,) = store.chunks.claim_proofs("acc_1", owner="w2", lease_s=60)
+    assert [(edit.line_no, edit.state) for edit in proofs.edits] == [(3, S.ACCEPTED), (5, S.ACCEPTED)]
+    halves = [claim(store, chunk_id) for chunk_id in numbers(take(store))]
+    lines = [[(edit.line_no, edit.state) for edit in half.edits] for half in halves]
+    assert lines == [[(2, S.PENDING)], [(4, S.SENDING), (6, S.PENDING)]]
+
+
+def test_lines_of_other_chunks_are_left_alone(store: Store) -> None:
+    """A chunk's lines lie among those of others: cut by date, or split before."""
+    rows = [a_row(line, hint=f"2026-06-{line % 2 + 1:02}") for line in range(2, 12)]
+    submit(store, rows, chunk_size=5)
+    die(store, "c-june.1")
+    die(store, "c-june.2")
+    assert store.queue.take_apart_poison() == ["c-june.1", "c-june.2"]
+    halves = [claim(store, chunk_id) for chunk_id in numbers(take(store))]
+    lines = [sorted(edit.line_no for edit in half.edits) for half in halves]
+    assert lines == [[2, 4], [6, 8, 10], [3, 5], [7, 9, 11]]
+    assert {half.rescues for half in halves} == {2}
+
+
+def test_a_half_may_be_rescued_once(store: Store) -> None:
+    """One death may be chance; the second halves it again."""
+    submit(store, some_rows(4), chunk_size=4)
+    die(store, "c-june.1")
+    store.queue.take_apart_poison()
+    assert store.chunks.claim("c-june.2", owner="w", lease_s=60)
+    expire(store, "c-june.2")
+    assert store.queue.take_apart_poison() == []
+    assert store.chunks.claim("c-june.2", owner="w", lease_s=60)
+    expire(store, "c-june.2")
+    assert store.queue.take_apart_poison() == ["c-june.2"]
+
+
+def test_a_chunk_in_somebodys_hands_is_not_taken_apart(store: Store) -> None:
+    """The third rescuer may be the one that survives."""
+    submit(store, some_rows(4))
+    for _ in range(3):
+        claim(store)
+        expire(store, "c-june.1")
+    held = claim(store)
+    assert held.rescues == 3
+    assert store.queue.take_apart_poison() == []
+    bring(store, held, S.VERIFIED)
+    store.chunks.release(held)
+    assert chunk(store).state == "done"
+
+
+def test_the_zombie_of_a_poisoned_chunk_is_refused(store: Store) -> None:
+    """Its edits are in other chunks by now."""
+    from worker.errors import LeaseLost
+
+    submit(store, some_rows(4))
+    for _ in range(3):
+        claim(store)
+        expire(store, "c-june.1")
+    zombie = claim(store)
+    expire(store, "c-june.1")
+    store.queue.take_apart_poison()
+    with pytest.raises(LeaseLost):
+        store.chunks.renew(zombie, lease_s=60)
+
+
+def test_a_chunk_that_died_over_its_proofs_only_is_read_back_again(store: Store) -> None:
+    """There is nothing to send in it, so there is nothing to halve."""
+    submit(store, some_rows(3))
+    run_to(store, "c-june.1", S.ACCEPTED)
+    store.chunks.claim_proofs("acc_1", owner="w", lease_s=60)
+    expire(store, "c-june.1")
+    die(store, "c-june.1")
+    assert store.queue.take_apart_poison() == ["c-june.1"]
+    assert execute(store, "SELECT count(*) FROM chunks")[0] == 1
+    assert chunk(store).state == "verifying"
+
+
+def test_sweepers_at_once_take_a_chunk_apart_once(store: Store) -> None:
+    """No chunk number is given twice, and no edit is lost."""
+    submit(store, some_rows(40), chunk_size=10)
+    execute(store, "UPDATE chunks SET rescues = 3")
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(lambda _: store.queue.take_apart_poison(), range(4)))
+    assert sorted(sum(taken, [])) == [f"c-june.{number}" for number in (1, 2, 3, 4)]
+    found = execute(
+        store,
+        "SELECT count(*) AS n, count(DISTINCT chunk_id) AS chunks FROM edits"
+        " WHERE chunk_id IN (SELECT id FROM chunks WHERE state = 'pending')",
+    )
+    assert (found.n, found.chunks) == (40, 8)
+
+
+# ---------------------------------------------------------------- pulses
+
+
+def test_a_pulse_tells_its_age(store: Store) -> None:
+    """`doctor` asks whether clock and workers are there; a later beat replaces an earlier one."""
+    assert store.queue.pulses() == {}
+    for name in ("clock", "worker:host:1", "clock"):
+        store.queue.beat(name)
+    found = store.queue.pulses()
+    assert set(found) == {"clock", "worker:host:1"}
+    assert all(-1 < age < 60 for age in found.values())

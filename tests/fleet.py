@@ -1,0 +1,171 @@
+"""A deployment in small: simulator, Valkey, database, workers and clock, each a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from tests.accounts_file import import_accounts
+from worker.embedded import ValkeyServer, valkey_server
+from worker.settings import Settings
+from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
+from worker.store import Database, Store, migrate
+from worker.tokens import generate_key
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The processes, and what the test needs to talk to them."""
+
+    folder: Path
+    environ: dict[str, str]
+    store: Store
+    settings: Settings
+    valkey: ValkeyServer
+    simulator_url: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def edits(self) -> Path:
+        return self.folder / "edits.csv"
+
+    def simulator(self, path: str) -> bytes:
+        """Ask the simulator's control API."""
+        with urllib.request.urlopen(f"{self.simulator_url}/_sim/{path}", timeout=60) as answer:  # noqa: S310
+            return bytes(answer.read())
+
+    def simulator_lines(self, path: str) -> list[Any]:
+        """Ask for JSON lines."""
+        return [json.loads(line) for line in self.simulator(path).splitlines()]
+
+    def calpatch(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Run the command as a user does."""
+        return subprocess.run(
+            [sys.executable, "-m", "worker.cli", *arguments],
+            env=self.environ, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False, **more,
+        )  # fmt: skip
+
+    def start_worker(self, *, concurrency: int = 4) -> subprocess.Popen[bytes]:
+        """Start one more worker process."""
+        name = f"worker{len(self.workers)}"
+        command = [
+            "worker", "-c", str(concurrency), "-n", f"{name}@test", "--without-gossip", "--without-mingle",
+            "--loglevel", "WARNING",
+        ]  # fmt: skip
+        worker = self._celery(name, command)
+        self.workers.append(worker)
+        return worker
+
+    def start_clock(self) -> subprocess.Popen[bytes]:
+        """Start the clock."""
+        return self._celery(
+            "beat", ["beat", "-S", "celery.beat.Scheduler", "--loglevel", "WARNING"]
+        )
+
+    def _celery(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{name}.log").open("wb")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "tasks", *command],
+            env=self.environ,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        return process
+
+    def logs(self) -> str:
+        """Return what all processes have said."""
+        return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
+
+
+@contextmanager
+def a_fleet(
+    folder: Path,
+    database_url: str,
+    *,
+    simulate: list[str],
+    workers: int = 2,
+    concurrency: int = 4,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Fleet]:
+    """Start everything, import the accounts, and stop it all at the end."""
+    with ExitStack() as stack:
+        valkey = stack.enter_context(valkey_server())
+        url = stack.enter_context(_simulator(folder, simulate))
+        environ = _environ(database_url, valkey.url, url) | dict(settings or {})
+        read = Settings.load(environ)
+        store = Store(Database(database_url))
+        stack.callback(store.database.dispose)
+        migrate(store.database)
+        import_accounts(folder / "accounts.csv", store, read)
+        fleet = Fleet(
+            folder=folder, environ=environ, store=store, settings=read, valkey=valkey, simulator_url=url
+        )  # fmt: skip
+        for _ in range(workers):
+            stack.callback(_stop, fleet.start_worker(concurrency=concurrency))
+        stack.callback(_stop, fleet.start_clock())
+        yield fleet
+
+
+def _environ(database_url: str, redis_url: str, api_url: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("CALPATCH_")}
+    return kept | {
+        "CALPATCH_DATABASE_URL": database_url,
+        "CALPATCH_REDIS_URL": redis_url,
+        "CALPATCH_API_URL": api_url,
+        "CALPATCH_CRONOFY_CLIENT_ID": SIM_CLIENT_ID,
+        "CALPATCH_CRONOFY_CLIENT_SECRET": SIM_CLIENT_SECRET,
+        "CALPATCH_VAULT_KEYS": generate_key(),
+        "CALPATCH_BATCH_COUNTS_AS": "one",
+        "CALPATCH_SHARE": "100%",
+        "CALPATCH_RATE": "500/s",
+        "CALPATCH_LEASE": "6",
+        "CALPATCH_SETTLE": "1",
+        "CALPATCH_VERIFY_DELAY": "1",
+        "CALPATCH_SHUTDOWN_GRACE": "5",
+    }
+
+
+@contextmanager
+def _simulator(folder: Path, arguments: list[str]) -> Iterator[str]:
+    command = [
+        sys.executable, "-m", "worker.simulator", "--port", "0",
+        "--accounts-out", str(folder / "accounts.csv"), "--edits-out", str(folder / "edits.csv"), *arguments,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "listening on " in line, line
+        yield line.split("listening on ")[1].split()[0]
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=10)
+
+
+def pause(seconds: float) -> None:
+    """Wait between two looks at another process, for which there is no signal."""
+    Event().wait(seconds)

@@ -1,0 +1,199 @@
+"""Migrations: up from nothing, down again, up with data in place, by several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from tests.conformance.stores import S, run_to, some_rows, states, submit
+from worker.errors import StoreUnavailable
+from worker.store import Database, Store, migrate, require_schema, versions
+from worker.store.schema import downgrade, migrations_folder
+from worker.store.tables import metadata
+
+HEAD = "0001"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Each database in turn, empty."""
+    database = Database(database_url)
+    yield database
+    database.dispose()
+
+
+def tables(database: Database) -> set[str]:
+    """Return the names of the tables."""
+    with database.read() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def scripts() -> ScriptDirectory:
+    """Return the migrations as Alembic sees them."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    return ScriptDirectory.from_config(config)
+
+
+def test_there_is_one_head() -> None:
+    """Two branches would leave it to chance which one a deployment gets."""
+    assert scripts().get_heads() == [HEAD]
+
+
+def test_every_migration_says_what_kind_it_is() -> None:
+    """Expand, backfill or contract: old and new code both run on the middle schema."""
+    for script in scripts().walk_revisions():
+        name = Path(script.path).stem
+        assert name.split("_")[0] == script.revision
+        assert name.split("_")[1] in {"expand", "backfill", "contract"}
+
+
+def test_up_from_nothing(database: Database) -> None:
+    """All tables are there, and the versions before and after are told."""
+    assert versions(database) == (None, HEAD)
+    assert migrate(database) == (None, HEAD)
+    assert tables(database) == set(metadata.tables) | {"alembic_version"}
+    assert versions(database) == (HEAD, HEAD)
+    require_schema(database)
+
+
+def test_up_again_changes_nothing(database: Database) -> None:
+    """`migrate` may be run at every start."""
+    migrate(database)
+    assert migrate(database) == (HEAD, HEAD)
+
+
+def test_what_migrations_make_is_what_the_code_asks(database: Database) -> None:
+    """Tables, columns, types, defaults and indexes, on both databases."""
+    migrate(database)
+    with database.begin() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_partial_indexes_are_partial(database: Database) -> None:
+    """Alembic does not compare their conditions; a whole unique index would forbid a second edit."""
+    migrate(database)
+    with database.read() as connection:
+        made = {index["name"]: index for index in inspect(connection).get_indexes("edits")}
+        chunks = {index["name"]: index for index in inspect(connection).get_indexes("chunks")}
+    dialect = "sqlite" if database.is_sqlite else "postgresql"
+    active = str(made["ux_edits_active"]["dialect_options"][f"{dialect}_where"])
+    assert all(f"'{state}'" in active for state in ("pending", "sending", "accepted"))
+    assert "done" in str(chunks["ix_chunks_open"]["dialect_options"][f"{dialect}_where"])
+
+
+def test_down_to_nothing_and_up_again(database: Database) -> None:
+    """Nothing is left that would stand in the way, triggers and functions included."""
+    migrate(database)
+    downgrade(database, revision="base")
+    assert tables(database) == {"alembic_version"}
+    assert versions(database)[0] is None
+    assert migrate(database) == (None, HEAD)
+    store = Store(database)
+    submit(store, some_rows(2))
+    assert store.audit.verify() == (1, [])
+
+
+def test_down_and_up_with_data_in_place(database: Database) -> None:
+    """A campaign that has ended is in nobody's way, and neither is its guarded audit."""
+    migrate(database)
+    store = Store(database)
+    submit(store, some_rows(2))
+    run_to(store, "c-june.1", S.VERIFIED)
+    assert migrate(database) == (HEAD, HEAD)
+    assert set(states(store).values()) == {(S.VERIFIED, "")}
+    downgrade(database, revision="base")
+    migrate(database)
+    assert store.campaigns.newest() == []
+
+
+def test_several_at_once_migrate_once(database_url: str) -> None:
+    """Every worker of a deployment may start with it."""
+    databases = [Database(database_url) for _ in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(migrate, databases))
+    assert sorted(found, key=str) == [(HEAD, HEAD)] * 5 + [(None, HEAD)]
+    for database in databases:
+        database.dispose()
+
+
+def test_a_migration_that_breaks_leaves_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All or nothing: a table in the way of the last one undoes the first ones."""
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE calls (n integer)"))
+    with pytest.raises(StoreUnavailable, match="which calpatch did not make") as caught:
+        migrate(database)
+    assert "CREATE" not in str(caught.value)
+    assert tables(database) <= {"calls", "alembic_version"}
+    assert versions(database)[0] is None
+
+
+# ---------------------------------------------------------------- not ours
+
+
+def test_a_database_without_tables_is_told(database: Database) -> None:
+    """With what to do about it."""
+    with pytest.raises(StoreUnavailable) as caught:
+        require_schema(database)
+    assert str(caught.value) == "The database has no tables of calpatch. Run `calpatch migrate`"
+
+
+def test_looking_leaves_no_file_behind(sqlite_url: str) -> None:
+    """A command in the wrong folder does not make a database there."""
+    database = Database(sqlite_url)
+    with pytest.raises(StoreUnavailable):
+        require_schema(database)
+    assert database.file is not None
+    assert not database.file.exists()
+
+
+@pytest.mark.parametrize("theirs", [["9999"], ["1975ea83b712", "27c6a30d7c24"]])
+def test_a_database_of_another_program_is_left_alone(
+    database: Database, theirs: list[str]
+) -> None:
+    """Or of a newer calpatch: neither is ours to change."""
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num varchar(32))"))
+        for version in theirs:
+            connection.execute(text(f"INSERT INTO alembic_version VALUES ('{version}')"))
+    for way in (migrate, require_schema, lambda one: downgrade(one, revision="base")):
+        with pytest.raises(StoreUnavailable, match="which this calpatch does not know") as caught:
+            way(database)
+        assert ", ".join(theirs) in str(caught.value)
+    assert tables(database) == {"alembic_version"}
+
+
+def test_an_older_schema_is_told_with_both_versions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment that forgot to migrate says so before it works."""
+    migrate(database)
+    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda _: "0002")
+    with pytest.raises(StoreUnavailable) as caught:
+        require_schema(database)
+    assert str(caught.value) == (
+        "The database has version 0001, and this calpatch needs version 0002."
+        " Run `calpatch migrate`"
+    )
+
+
+def test_alembic_alone_says_how_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """The migrations know no address of their own."""
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    with pytest.raises(SystemExit, match="Run `calpatch migrate`"):
+        command.upgrade(config, "head")

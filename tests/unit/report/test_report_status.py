@@ -1,0 +1,248 @@
+"""The status object and the sentences in it: exact counts, and why a campaign waits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.unit.report.campaigns import (
+    AT,
+    ONE_OF_EACH,
+    End,
+    a_campaign,
+    a_limiter,
+    a_look,
+    a_store,
+)
+from worker.limits import WindowState
+from worker.model import AccountStatus, CampaignState, Code, EditState
+from worker.report import (
+    Blocked,
+    Pace,
+    Snapshot,
+    next_step,
+    plain_line,
+    status_of,
+    take_snapshot,
+    why_it_waits,
+)
+from worker.settings import Settings
+from worker.store import Remaining, Store
+
+ALIVE = {"clock": 0.4, "worker:host:1": 0.4}
+QUIET = "no sign of life for 30 s"
+RUNNING = (End(state=EditState.VERIFIED), End(state=EditState.PENDING))
+#: What scripts rely on; more may come, none may go (features §2, 8).
+PROMISED = {
+    "campaign", "key", "state", "reason", "state_reason", "counts", "api_calls", "limiter",
+    "started_at", "finished_at", "submitted_at", "eta_s", "rate_per_min", "next_step",
+}  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A migrated store."""
+    return a_store(tmp_path / "calpatch.db")
+
+
+def as_json(look: Snapshot) -> dict[str, Any]:
+    """Return the status as a script gets it."""
+    found: dict[str, Any] = json.loads(msgspec.json.encode(status_of(look)))
+    return found
+
+
+def running(store: Store, **fields: object) -> Snapshot:
+    """Return a look at a campaign that is half done."""
+    campaign = a_campaign(store, RUNNING)
+    ordinary = {"pulses": ALIVE, "limiter": a_limiter(), "due_s": None}
+    return a_look(store, campaign, **(ordinary | fields))
+
+
+def test_a_status_has_everything_that_scripts_were_promised(store: Store) -> None:
+    """A missing key breaks somebody's nightly pipeline."""
+    assert as_json(running(store)).keys() >= PROMISED
+
+
+def test_counts_add_up_by_status_and_by_code(store: Store) -> None:
+    """Law 2, while it runs as well: open edits are counted, by their state."""
+    counts = as_json(running(store))["counts"]
+    assert counts == {
+        "by_status": {"pending": 1, "verified": 1}, "by_code": {"verified": 1},
+        "total": 2, "done": 1,
+    }  # fmt: skip
+
+
+def test_calls_are_told_by_route_and_by_status(store: Store) -> None:
+    """A 429 is the first thing one looks for."""
+    calls = as_json(running(store))["api_calls"]
+    assert calls["by_route"] == {"batch": 2, "read": 2}
+    assert calls["by_status"] == {"200": 2, "207": 1, "429": 1}
+    assert calls["total"] == 4
+
+
+def test_the_limiter_is_shown_window_by_window(store: Store) -> None:
+    """The share is visible beside the API's own limit."""
+    minute = as_json(running(store))["limiter"]["windows"][1]
+    assert minute == {"seconds": 60.0, "limit": 500, "granted": 350, "used": 12, "reserved": 0}
+
+
+def test_what_is_reserved_ahead_is_not_used_yet(store: Store) -> None:
+    """ "46 of 35 used" would read as a limit that was broken."""
+    second = WindowState(limit=50, granted=35, used=46, seconds=1.0)
+    status = as_json(running(store, limiter=a_limiter(windows=(second,))))
+    window = status["limiter"]["windows"][0]
+    assert (window["used"], window["reserved"]) == (35, 11)
+
+
+def test_without_redis_the_limiter_is_null_with_the_reason(store: Store) -> None:
+    """SQL still answers; only what Redis knows is missing."""
+    status = as_json(running(store, limiter=None, limiter_fault="Redis does not answer"))
+    assert status["limiter"] is None
+    assert status["limiter_fault"] == "Redis does not answer"
+    assert status["state_reason"].startswith("Redis does not answer; nothing is sent")
+
+
+def test_the_time_to_go_is_calls_by_the_granted_rate(store: Store) -> None:
+    """Neither a pause nor a slow start may spoil the estimate (features §2, 3)."""
+    assert running(store, calls_left=350).eta_s == 60.0
+
+
+def test_a_chunk_that_waits_longer_is_waited_for(store: Store) -> None:
+    """Three calls take no time, but the account is locked for half an hour."""
+    assert running(store, calls_left=3, due_s=1800.0).eta_s == 1800.0
+
+
+def test_a_paused_campaign_has_no_time_to_go(store: Store) -> None:
+    """Nobody knows when somebody will resume it."""
+    look = running(store, calls_left=350)
+    campaign = replace(look.campaign, state=CampaignState.PAUSED)
+    assert replace(look, campaign=campaign).eta_s is None
+
+
+def test_an_ended_campaign_has_nothing_to_wait_for(store: Store) -> None:
+    """Whatever the clock and the workers do."""
+    look = a_look(store, a_campaign(store, ONE_OF_EACH), pulses={})
+    assert (look.eta_s, why_it_waits(look), look.errors) == (0.0, "", 4)
+
+
+def test_the_pace_is_edits_by_elapsed_minutes(store: Store) -> None:
+    """Measured from the first claim, not from the submission."""
+    look = running(store)
+    started = look.campaign.started_at
+    assert started is not None
+    assert replace(look, at=started + timedelta(seconds=30)).rate_per_min == 2.0
+    assert replace(look, at=started).rate_per_min is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, ""),
+        ({"pulses": {}}, f"{QUIET}: are `calpatch work` and `calpatch beat` running?"),
+        ({"pulses": {"clock": 1.0}}, f"{QUIET}: is `calpatch work` running?"),
+        ({"pulses": {"worker:h:1": 1.0}}, f"{QUIET}: is `calpatch beat` running?"),
+        (
+            {"pulses": {"clock": 31.0, "worker:h:1": 29.0}},
+            f"{QUIET}: is `calpatch beat` running?",
+        ),
+        ({"pulses": {}, "running_chunks": 1}, ""),
+        ({"limiter": a_limiter(paused_for_s=12.0)}, "the API asked to slow down; paused for 12s"),
+        (
+            {"limiter": a_limiter(free_in_s=3.0), "running_chunks": 1},
+            "waiting for the rate limit; the next call in 3s",
+        ),
+        ({"limiter": a_limiter(free_in_s=0.2), "running_chunks": 1}, ""),
+        ({"due_s": 12.0}, "next try in 12s"),
+        ({"due_s": 0.2}, ""),
+        ({"due_s": 12.0, "running_chunks": 1}, ""),
+    ],
+)  # fmt: skip
+def test_a_campaign_says_why_it_waits(store: Store, fields: dict[str, Any], sentence: str) -> None:
+    """A bar that stands still without a word makes people start things twice."""
+    assert why_it_waits(running(store, **fields)) == sentence
+
+
+def test_silence_right_after_submission_is_no_alarm(store: Store) -> None:
+    """Workers that start together with the campaign need a moment."""
+    look = running(store, pulses={})
+    early = replace(look, at=look.campaign.submitted_at + timedelta(seconds=2))
+    expected = "waiting for a sign of life of `calpatch work` and `calpatch beat`"
+    assert why_it_waits(early) == expected
+
+
+def test_a_locked_account_is_named(store: Store) -> None:
+    """Its owner must reconnect it; nobody else can help."""
+    blocked = tuple(
+        Blocked(sub=sub, status=AccountStatus.PARKED, reason="account_locked", retry_in_s=60.0)
+        for sub in ("acc_1", "acc_2")
+    )
+    look = running(store, due_s=60.0, blocked=blocked)
+    expected = "account acc_1 is locked (account_locked) and 1 more; next try in 1m00s"
+    assert why_it_waits(look) == expected
+
+
+def test_verifying_says_when_the_read_back_is_due(store: Store) -> None:
+    """A minute of silence after the last write is no fault."""
+    campaign = a_campaign(store, [End(state=EditState.ACCEPTED)])
+    look = a_look(store, campaign, pulses=ALIVE, due_s=3.2)
+    assert look.campaign.state is CampaignState.VERIFYING
+    assert why_it_waits(look) == "read-back due in 4s"
+
+
+def test_the_next_step_is_a_command(store: Store) -> None:
+    """Whoever reads a status wants to know what to type."""
+    look = running(store)
+    assert next_step(look) == "Follow it: calpatch status c_1 --watch"
+    missing = "Start what is missing: calpatch work, calpatch beat"
+    assert next_step(replace(look, pulses={})) == missing
+
+
+def test_the_next_step_after_errors_is_to_see_them(store: Store) -> None:
+    """The failed rows are what is left to do."""
+    look = a_look(store, a_campaign(store, ONE_OF_EACH))
+    assert next_step(look) == "See what needs attention: calpatch results c_1 --only failed"
+
+
+def test_no_proof_asked_is_no_error(store: Store) -> None:
+    """--verify none would else never succeed."""
+    ends = [End(state=EditState.UNVERIFIED, code=Code.NO_PROOF_ASKED)]
+    assert a_look(store, a_campaign(store, ends, verify="none")).errors == 0
+
+
+def test_a_plain_line_has_no_escapes(store: Store) -> None:
+    """Logs of pipelines are read by people and programs, not by terminals."""
+    look = running(store, limiter_fault="down \x1b[31m", limiter=None)
+    line = plain_line(look)
+    assert line.startswith("running 1/2 50.0% ok 1 skip 0 conflict 0 fail 0")
+    assert "\x1b" not in line
+
+
+@pytest.mark.parametrize(
+    ("rate", "share", "granted"),
+    [("50/s,500/min", 0.7, 350.0), ("10/s", 0.5, 300.0), ("unlimited", 0.7, None)],
+)
+def test_the_pace_is_that_of_the_narrowest_window(
+    rate: str, share: float, granted: float | None
+) -> None:
+    """The minute's window decides over the second's, or the other way round."""
+    settings = Settings.load({"CALPATCH_RATE": rate, "CALPATCH_SHARE": str(share)})
+    assert Pace.of(settings).granted_per_min == granted
+
+
+def test_a_batch_may_cost_one_call_or_each_entry() -> None:
+    """Nobody knows yet which; the forecast must follow the setting."""
+    left = Remaining(pending_edits=100, pending_accounts=2, verifying_accounts=0)
+    one = Pace(granted_per_min=350, batch_size=50, batch_counts_as="one")
+    each = Pace(granted_per_min=350, batch_size=50, batch_counts_as="each")
+    assert (one.calls(left), each.calls(left), one.calls(left, verify=False)) == (6, 104, 4)
+
+
+def test_a_snapshot_of_nothing_is_none(store: Store) -> None:
+    """A mistyped id is for the caller to tell."""
+    assert take_snapshot(store, "c_none", at=AT, pace=Pace.of(Settings.load({}))) is None

@@ -1,0 +1,95 @@
+"""The final configuration of Celery: each setting answers a failure that has happened to somebody."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from tasks.celery import app, configuration
+from worker.dispatch import QUEUES, RUN_CHUNK, VERIFY_ACCOUNT
+from worker.settings import Settings
+
+EXPECTED = {
+    "task_acks_late": True,
+    "worker_disable_prefetch": False,
+    "worker_prefetch_multiplier": 1,
+    "task_reject_on_worker_lost": False,
+    "task_retry_on_worker_lost": False,
+    "task_acks_on_failure_or_timeout": True,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_pool": "threads",
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_send_task_events": False,
+    "task_send_sent_event": False,
+    "task_create_missing_queues": False,
+    "task_ignore_result": True,
+    "result_backend": None,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "enable_utc": True,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), EXPECTED.items())
+def test_the_final_settings_are_the_ones_decided(name: str, value: object) -> None:
+    """A default that changes with a new Celery would change what happens on a bad day."""
+    assert app.conf[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    {
+        "visibility_timeout": 900,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "global_keyprefix": "calpatch:",
+        "queue_order_strategy": "priority",
+    }.items(),
+)
+def test_the_link_to_redis_never_hangs_for_ever(name: str, value: object) -> None:
+    """Half-open links and lost messages are found in seconds, not by a person."""
+    assert app.conf.broker_transport_options[name] == value
+
+
+def test_a_chunk_ends_long_before_its_message_is_given_to_another() -> None:
+    """A message that outlives the visibility timeout is copied while it still runs."""
+    settings = Settings.load({})
+    assert settings.chunk_budget * 5 < app.conf.broker_transport_options["visibility_timeout"]
+    assert settings.lease / 3 < settings.chunk_budget
+
+
+def test_each_queue_is_bound_by_its_own_key() -> None:
+    """Queues with one key in common would each get every message."""
+    queues = app.conf.task_queues
+    assert tuple(queue.name for queue in queues) == QUEUES
+    assert [queue.routing_key for queue in queues] == list(QUEUES)
+    assert [queue.exchange.name for queue in queues] == list(QUEUES)
+
+
+def test_early_acknowledgement_takes_no_message_before_there_is_a_thread_for_it() -> None:
+    """The other delivery set: what is acknowledged early must not wait in memory to be lost."""
+    early = configuration(Settings.load({"CALPATCH_DELIVERY": "early"}))
+    assert early["task_acks_late"] is False
+    assert early["worker_disable_prefetch"] is True
+
+
+def test_no_task_is_a_coroutine() -> None:
+    """Celery would acknowledge it without ever running its body."""
+    app.loader.import_default_modules()
+    ours = [task for name, task in app.tasks.items() if name.startswith("calpatch.")]
+    assert {task.name for task in ours} == {RUN_CHUNK, VERIFY_ACCOUNT, "calpatch.sweep"}
+    assert not any(inspect.iscoroutinefunction(task.run) for task in ours)
+
+
+def test_the_clock_drops_rounds_that_nobody_took() -> None:
+    """A night without workers must not end in ten thousand sweeps."""
+    entry = app.conf.beat_schedule["sweep"]
+    assert entry["options"] == {"queue": "upkeep", "expires": 5.0}
