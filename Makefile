@@ -32,7 +32,7 @@ layers: $(VENV)/.ok
 bench: $(VENV)/.ok
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-# README's tables of settings and codes, from the code.
+# README's tables of settings and codes, and the defaults in .env.example, from the code.
 readme: $(VENV)/.ok
 	$(BIN)/python -m tests.packaging.readme
 

@@ -43,7 +43,7 @@ class Fleet:
 
     def simulator(self, path: str) -> bytes:
         """Ask the simulator's control API."""
-        with urllib.request.urlopen(f"{self.simulator_url}/_sim/{path}", timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{self.simulator_url}/_sim/{path}", timeout=60) as answer:
             return bytes(answer.read())
 
     def simulator_lines(self, path: str) -> list[Any]:
@@ -86,6 +86,11 @@ class Fleet:
         log.close()
         return process
 
+    def stop_workers(self) -> None:
+        """Stop every worker that still runs."""
+        for worker in self.workers:
+            _stop(worker)
+
     def logs(self) -> str:
         """Return what all processes have said."""
         return "".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
@@ -114,8 +119,9 @@ def a_fleet(
         fleet = Fleet(
             folder=folder, environ=environ, store=store, settings=read, valkey=valkey, simulator_url=url
         )  # fmt: skip
+        stack.callback(fleet.stop_workers)
         for _ in range(workers):
-            stack.callback(_stop, fleet.start_worker(concurrency=concurrency))
+            fleet.start_worker(concurrency=concurrency)
         stack.callback(_stop, fleet.start_clock())
         yield fleet
 

@@ -107,10 +107,11 @@ class Settings(BaseSettings):
     calendars_ttl: float = Field(
         900.0, description="how long an account's calendar list is believed"
     )
-    resend_after: float = Field(30.0, description="a message not picked up after this long is sent again"
+    resend_after: float = Field(
+        30.0, description="a message not picked up after this long is sent again"
     )
     delivery: Literal["early", "late"] = Field(
-        "late", description="when Celery acknowledges a message: before or after its task"
+        "early", description="when Celery acknowledges a message: before or after its task"
     )
     sweep_every: float = Field(1.0, description="the clock's beat: relay, rescue, verification due")
     shutdown_grace: float = Field(20.0, description="how long a stopping worker lets chunks finish")

@@ -21,6 +21,13 @@ CREATE TRIGGER audit_no_{verb} BEFORE {VERB} ON audit
 BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END
 """
 
+# INSERT OR REPLACE deletes without asking the trigger for DELETE.
+_SQLITE_NO_REPLACE = """
+CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id OR (chain = NEW.chain AND seq = NEW.seq))
+BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END
+"""
+
 _POSTGRES_GUARD = (
     """
     CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -44,6 +51,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("update", "delete"):
             op.execute(_SQLITE_GUARD.format(verb=verb, VERB=verb.upper()))
+        op.execute(_SQLITE_NO_REPLACE)
     else:
         for sql in _POSTGRES_GUARD:
             op.execute(sql)

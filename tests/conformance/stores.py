@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.builders import an_image
-from worker.model import Code, EditState, Image, Policy
+from worker.model import EditState, Policy
 from worker.store import (
-    CallRow,
     Campaign,
     Claim,
     EditRow,
@@ -89,7 +88,9 @@ def an_account(sub: str = "acc_1", **fields: Any) -> NewAccount:
     return NewAccount(sub=sub, **ordinary | fields)
 
 
-def claim(store: Store, chunk_id: str = "c-june.1", *, owner: str = "w1", lease_s: float = 60):
+def claim(
+    store: Store, chunk_id: str = "c-june.1", *, owner: str = "w1", lease_s: float = 60
+) -> Claim:
     """Claim a chunk that is there to be claimed."""
     found = store.chunks.claim(chunk_id, owner=owner, lease_s=lease_s)
     assert found is not None, f"{chunk_id} is not there to be claimed"
@@ -168,6 +169,3 @@ def states(store: Store, campaign_id: str = "c-june") -> dict[int, tuple[EditSta
 def chunk(store: Store, chunk_id: str = "c-june.1") -> Any:
     """Return a chunk's row."""
     return execute(store, "SELECT * FROM chunks WHERE id = :id", id=chunk_id)
-
-
-__all__ = ["CallRow", "Code", "Image", "Note", "S", "Step"]

@@ -143,7 +143,9 @@ def test_a_change_of_status_is_told_once(store: Store, account: Account) -> None
             "acc_1", AccountStatus.PARKED, reason="account_locked", retry_in_s=9, actor="w"
         )
     store.accounts.set_status("nobody", AccountStatus.LOST, actor="w")
-    found = execute(store, "SELECT count(*), max(action), max(code) FROM audit WHERE chain LIKE '%:%'")
+    found = execute(
+        store, "SELECT count(*), max(action), max(code) FROM audit WHERE chain LIKE '%:%'"
+    )
     assert tuple(found) == (1, "account.parked", "account_locked")
 
 

@@ -12,6 +12,7 @@ from tests.builders import an_image
 from tests.conformance.stores import S, a_row, bring, claim, execute, run_to, some_rows, submit
 from worker.errors import StoreUnavailable
 from worker.store import Break, Note, Store, image_digest
+from worker.store.chains import entry_digest
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def tamper(store: Store, sql: str) -> None:
     """Change the audit as somebody could who owns the database: without its triggers."""
     with store.database.begin() as connection:
         names = {
-            True: ("audit_no_update", "audit_no_delete"),
+            True: ("audit_no_update", "audit_no_delete", "audit_no_replace"),
             False: ("audit_no_change ON audit", "audit_no_truncate ON audit"),
         }[store.database.is_sqlite]
         for name in names:
@@ -53,6 +54,24 @@ def test_the_database_itself_refuses_to_change_the_audit(told: Store, sql: str) 
         raw.execute(text(sql))
     with pytest.raises(StoreUnavailable):
         execute(told, sql)
+    assert told.audit.verify() == before
+
+
+def test_an_entry_cannot_be_replaced_either(told: Store) -> None:
+    """SQLite's REPLACE deletes without saying so, and PostgreSQL's upsert updates."""
+    names = "id, chain, seq, campaign_id, line_no, at, actor, action, code, detail, prev, digest"
+    forged = names.replace("actor", "'nobody'")
+    way, end = (
+        ("INSERT OR REPLACE", "")
+        if told.database.is_sqlite
+        else ("INSERT", " ON CONFLICT (id) DO UPDATE SET actor = excluded.actor")
+    )
+    before = told.audit.verify()
+    for key in ("id", "id + 1000"):
+        columns = forged.replace("id, chain", f"{key}, chain", 1)
+        sql = f"{way} INTO audit ({names}) SELECT {columns} FROM audit WHERE seq = 1{end}"
+        with pytest.raises(StoreUnavailable):
+            execute(told, sql)
     assert told.audit.verify() == before
 
 
@@ -91,7 +110,9 @@ def test_a_removed_entry_is_named(told: Store) -> None:
 def test_a_cut_end_is_named(told: Store) -> None:
     """What is left hangs together; the chunk knows that there was more."""
     tamper(told, "DELETE FROM audit WHERE chain = 'c-june.1' AND seq > 4")
-    assert told.audit.verify()[1] == [Break(chain="c-june.1", seq=5, why="the end has been cut off")]
+    assert told.audit.verify()[1] == [
+        Break(chain="c-june.1", seq=5, why="the end has been cut off")
+    ]
 
 
 @pytest.mark.parametrize("chain", ["c-june.1", "c-june"])
@@ -113,9 +134,9 @@ def test_an_entry_behind_the_end_is_named(told: Store) -> None:
     """Something was added that no worker wrote."""
     tamper(
         told,
-        "INSERT INTO audit (chain, seq, campaign_id, line_no, at, actor, action, code, detail, prev,"
-        " digest) SELECT chain, seq + 1, campaign_id, line_no, at, actor, action, code, detail,"
-        " digest, 'x' FROM audit WHERE chain = 'c-july.1' AND seq = 2",
+        "INSERT INTO audit (chain, seq, campaign_id, line_no, at, actor, action, code, detail,"
+        " prev, digest) SELECT chain, seq + 1, campaign_id, line_no, at, actor, action, code,"
+        " detail, digest, 'x' FROM audit WHERE chain = 'c-july.1' AND seq = 2",
     )
     found = {one.why for one in told.audit.verify()[1]}
     assert found == {"has been changed", "goes on after its end"}
@@ -124,8 +145,6 @@ def test_an_entry_behind_the_end_is_named(told: Store) -> None:
 def test_a_rewritten_chain_is_named(told: Store) -> None:
     """Whoever can compute digests must still change what the chunk and the campaign keep."""
     tamper(told, "UPDATE audit SET actor = 'nobody' WHERE chain = 'c-july.1' AND seq = 2")
-    from worker.store.chains import entry_digest
-
     changed = told.audit.of_event("other")[-1]
     tamper(
         told,

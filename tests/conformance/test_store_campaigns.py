@@ -19,6 +19,7 @@ from tests.conformance.stores import (
     make_due,
     run_to,
     some_rows,
+    step,
     submit,
 )
 from worker.errors import WrongTransition
@@ -76,8 +77,6 @@ def test_a_campaign_with_nothing_left_to_send_is_verifying(store: Store) -> None
     run_to(store, "c-june.1", S.ACCEPTED)
     assert state(store) is C.VERIFYING
     (held,) = store.chunks.claim_proofs("acc_1", owner="w1", lease_s=60)
-    from tests.conformance.stores import step
-
     steps = [step(line, S.ACCEPTED, S.VERIFIED) for line in (2, 3)]
     store.chunks.record(held, steps, lease_s=60)
     store.chunks.release(held)
@@ -208,9 +207,7 @@ def test_an_order_is_not_lost_to_a_state_that_changes_meanwhile(store: Store) ->
         bring(store, one, S.ACCEPTED)
     with ThreadPoolExecutor(9) as threads:
         releases = [threads.submit(store.chunks.release, one) for one in held]
-        order = threads.submit(
-            store.campaigns.move, "c-june", C.CANCELLING, note=say("cancelling")
-        )
+        order = threads.submit(store.campaigns.move, "c-june", C.CANCELLING, note=say("cancelling"))
         for release in releases:
             release.result()
         assert order.result()
@@ -227,7 +224,8 @@ def test_the_newest_campaigns_come_first(store: Store) -> None:
         submit(store, [a_row(2, event_uid=key)], key=key)
         execute(
             store,
-            f"UPDATE campaigns SET submitted_at = {store.database.later_sql('ago')} WHERE key = :key",
+            f"UPDATE campaigns SET submitted_at = {store.database.later_sql('ago')}"
+            " WHERE key = :key",
             key=key,
             ago={"a": -30.0, "b": -20.0, "c": -10.0}[key],
         )

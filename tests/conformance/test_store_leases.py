@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -189,7 +191,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(store: Store, way: str) -> 
     zombie = claim(store)
     expire(store, zombie.chunk_id)
     heir = claim(store, owner="w2")
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "record": lambda: store.chunks.record(
             zombie, [step(2, S.PENDING, S.SENDING)], lease_s=60, calls=[CallRow("events", 200, 1)]
         ),
@@ -205,12 +207,12 @@ def test_a_worker_that_lost_its_lease_writes_nothing(store: Store, way: str) -> 
 
 
 @pytest.mark.parametrize("change", [{"owner": "somebody"}, {"epoch": 7}])
-def test_owner_and_epoch_both_fence(store: Store, change: dict[str, object]) -> None:
+def test_owner_and_epoch_both_fence(store: Store, change: dict[str, Any]) -> None:
     """A forged claim is as good as none."""
     submit(store)
     held = claim(store)
     with pytest.raises(LeaseLost):
-        store.chunks.renew(replace(held, **change), lease_s=60)  # type: ignore[arg-type]
+        store.chunks.renew(replace(held, **change), lease_s=60)
 
 
 def test_a_late_worker_may_still_write_when_nobody_took_over(store: Store) -> None:
@@ -274,10 +276,11 @@ def test_a_record_whose_answer_was_lost_may_be_repeated(store: Store) -> None:
     steps = [step(2, S.SENDING, S.ACCEPTED), step(3, S.SENDING, S.ACCEPTED)]
     notes = [Note(actor="calpatch", action="edit.accepted", line_no=2)]
     for _ in range(2):
-        store.chunks.record(
-            held, steps, lease_s=60, notes=notes, calls=[CallRow("batch", 207, 1)]
-        )
-    assert [row.action for row in store.audit.of_event("evt_2")] == ["edit.sending", "edit.accepted"]
+        store.chunks.record(held, steps, lease_s=60, notes=notes, calls=[CallRow("batch", 207, 1)])
+    assert [row.action for row in store.audit.of_event("evt_2")] == [
+        "edit.sending",
+        "edit.accepted",
+    ]
     assert store.reading.calls("c-june") == [CallRow("batch", 207, 1)]
     with pytest.raises(WrongTransition):
         store.chunks.record(held, [*steps[:1], step(3, S.SENDING, S.FAILED)], lease_s=60)
@@ -317,7 +320,9 @@ def test_calls_add_up_by_route_and_status(store: Store) -> None:
         (S.FAILED, ChunkState.DONE),
     ],
 )
-def test_a_released_chunk_is_what_its_edits_say(store: Store, reached: S, state: ChunkState) -> None:
+def test_a_released_chunk_is_what_its_edits_say(
+    store: Store, reached: S, state: ChunkState
+) -> None:
     """Nobody asserts a chunk's state: its edits do."""
     submit(store, some_rows(2))
     released = run_to(store, "c-june.1", reached)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +21,7 @@ from tests.conformance.stores import (
     states,
     submit,
 )
+from worker.errors import LeaseLost
 from worker.model import CampaignState, Code
 from worker.store import Due, Note, Store
 
@@ -235,7 +237,10 @@ def test_accepted_edits_of_a_poisoned_chunk_stay_provable(store: Store) -> None:
     die(store, "c-june.1")
     assert store.queue.take_apart_poison() == ["c-june.1"]
     (proofs,) = store.chunks.claim_proofs("acc_1", owner="w2", lease_s=60)
-    assert [(edit.line_no, edit.state) for edit in proofs.edits] == [(3, S.ACCEPTED), (5, S.ACCEPTED)]
+    assert [(edit.line_no, edit.state) for edit in proofs.edits] == [
+        (3, S.ACCEPTED),
+        (5, S.ACCEPTED),
+    ]
     halves = [claim(store, chunk_id) for chunk_id in numbers(take(store))]
     lines = [[(edit.line_no, edit.state) for edit in half.edits] for half in halves]
     assert lines == [[(2, S.PENDING)], [(4, S.SENDING), (6, S.PENDING)]]
@@ -283,8 +288,6 @@ def test_a_chunk_in_somebodys_hands_is_not_taken_apart(store: Store) -> None:
 
 def test_the_zombie_of_a_poisoned_chunk_is_refused(store: Store) -> None:
     """Its edits are in other chunks by now."""
-    from worker.errors import LeaseLost
-
     submit(store, some_rows(4))
     for _ in range(3):
         claim(store)
@@ -314,7 +317,9 @@ def test_sweepers_at_once_take_a_chunk_apart_once(store: Store) -> None:
     execute(store, "UPDATE chunks SET rescues = 3")
     with ThreadPoolExecutor(4) as threads:
         taken = list(threads.map(lambda _: store.queue.take_apart_poison(), range(4)))
-    assert sorted(sum(taken, [])) == [f"c-june.{number}" for number in (1, 2, 3, 4)]
+    assert sorted(itertools.chain.from_iterable(taken)) == [
+        f"c-june.{number}" for number in (1, 2, 3, 4)
+    ]
     found = execute(
         store,
         "SELECT count(*) AS n, count(DISTINCT chunk_id) AS chunks FROM edits"

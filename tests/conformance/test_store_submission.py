@@ -20,6 +20,7 @@ from tests.conformance.stores import (
     run_to,
     some_rows,
     states,
+    step,
     submit,
 )
 from worker.errors import KeyConflict
@@ -214,8 +215,6 @@ def test_an_equal_shift_knows_where_the_earlier_one_put_the_event(store: Store, 
 
 
 def _walk(store: Store, way: list[S]) -> None:
-    from tests.conformance.stores import step
-
     held, was = claim(store), S.SENDING
     for to in way:
         store.chunks.record(held, [step(2, was, to)], lease_s=60)
@@ -257,9 +256,10 @@ def test_chunks_hold_one_account_and_no_more_than_their_size(store: Store) -> No
     sizes: dict[str, list[int]] = {}
     for number in range(1, 10):
         held = claim(store, f"c-june.{number}")
-        assert len(held.edits) == execute(
-            store, "SELECT size FROM chunks WHERE id = :id", id=held.chunk_id
-        )[0]
+        assert (
+            len(held.edits)
+            == execute(store, "SELECT size FROM chunks WHERE id = :id", id=held.chunk_id)[0]
+        )
         sizes.setdefault(held.account.sub, []).append(len(held.edits))
     assert sizes == {name: [4, 4, 2] for name in ("acc_0", "acc_1", "acc_2")}
 

@@ -96,7 +96,7 @@ def test_migrate_check_tells_without_doing(shell: Shell) -> None:
     ("name", "value", "said"),
     [
         ("CALPATCH_SHARE", "120%", "CALPATCH_SHARE: expected a share"),
-        ("CALPATCH_RATE", "fast", "CALPATCH_RATE: fast: expected requests per time"),
+        ("CALPATCH_RATE", "fast", "CALPATCH_RATE: fast: expected"),
         ("CALPATCH_DATABASE_URL", "mysql://h/db", "CALPATCH_DATABASE_URL names mysql"),
         ("CALPATCH_BATCH_SIZE", "0", "CALPATCH_BATCH_SIZE: "),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.commands import complete_settings
-from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign, a_store
+from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign, a_store, uid
 from worker.cli.processes import QUEUES, beat_command, worker_command
 from worker.model import EditState
+from worker.store import NewAccount
 
 CALPATCH = [sys.executable, "-m", "worker.cli"]
 
@@ -90,13 +92,45 @@ def test_details_of_an_internal_error_come_only_when_asked_for(
     for level in ("INFO", "DEBUG"):
         ended = subprocess.run(
             [sys.executable, "-c", script],
-            env=environ | {"CALPATCH_LOG_LEVEL": level}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=environ | {"CALPATCH_LOG_LEVEL": level},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert ended.returncode == 1
         said.append(ended.stderr)
     assert "canary" not in "".join(said)
     assert said[0].count("\n") == 1
     assert "RuntimeError at" in said[1]
+
+
+@pytest.mark.parametrize(("typed", "code", "campaigns"), [("2", 0, 1), ("yes", 4, 0), ("", 4, 0)])
+def test_a_person_confirms_by_typing_the_number_of_edits(
+    typed: str, code: int, campaigns: int, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """Nobody types 4182 by habit, as they would type y."""
+    store = a_store(tmp_path / "calpatch.db")
+    account = NewAccount(sub="acc_1", access_token=b"a", refresh_token=b"r")
+    store.accounts.import_all([account], actor="test")
+    header = "account,calendar_id,event_uid,shift"
+    lines = [f"acc_1,cal_1,{uid(number)},PT1H" for number in (1, 2)]
+    (tmp_path / "edits.csv").write_text("\n".join([header, *lines]))
+    ours, theirs = pty.openpty()
+    command = [*CALPATCH, "submit", "edits.csv", "--key", "k", "--reason", "r", "--json"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE
+    ) as process:
+        os.close(theirs)
+        said = b""
+        while b"to submit: " not in said:
+            said += os.read(ours, 1000)
+        os.write(ours, f"{typed}\n".encode())
+        out, _ = process.communicate(timeout=30)
+    os.close(ours)
+    assert b"2 edits for 1 account" in said
+    assert b"Guests may get mail" in said
+    assert (process.returncode, len(store.campaigns.newest())) == (code, campaigns)
+    assert out.startswith(b"{" if campaigns else b"")
 
 
 def test_work_becomes_a_celery_worker(environ: dict[str, str]) -> None:

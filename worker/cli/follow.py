@@ -47,15 +47,21 @@ class View(Protocol):
 
 
 class LiveView:
-    """Draws the picture in place, and leaves its last state on the screen."""
+    """Draws the picture in place, as much as fits; the last one stays on the screen, whole."""
 
     def __init__(self, console: Console) -> None:
-        # `visible`, not the default "ellipsis": a small window must not hide the last outcomes.
-        self._live = Live(console=console, auto_refresh=False, vertical_overflow="visible")
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._last: Snapshot | None = None
+        self._pace: float | None = None
 
     def show(self, look: Snapshot, *, edits_per_min: float | None, at_s: float) -> None:  # noqa: ARG002
         """Draw a look."""
-        self._live.update(picture(look, edits_per_min=edits_per_min), refresh=True)
+        self._last, self._pace = look, edits_per_min
+        # One line is the cursor's; a picture higher than the window would scroll with each look.
+        room = self._console.height - 1
+        drawn = picture(look, edits_per_min=edits_per_min, most_lines=room)
+        self._live.update(drawn, refresh=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -68,6 +74,8 @@ class LiveView:
         trace: TracebackType | None,
     ) -> None:
         self._live.stop()
+        if self._last is not None:
+            self._console.print(picture(self._last, edits_per_min=self._pace))
 
 
 class LineView:

@@ -48,7 +48,8 @@ def _show(state: LimiterState, settings: Settings) -> None:
     give_table(("window", "API", "calpatch", "used now"), rows, right="API,calpatch,used now")
     give(f"rate {settings.rate}, of which calpatch may use {settings.share:.0%}")
     if state.paused_for_s > 0:
-        give(f"paused for {format_seconds(state.paused_for_s)}: the API asked to slow down")
+        left = format_seconds(state.paused_for_s)
+        give(f"all calls are paused for {left} (the API asked for it, or Redis is new)")
     elif state.free_in_s > 0:
         give(f"full; the next call in {state.free_in_s:.1f} s")
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -19,6 +18,7 @@ from worker.cli import (
     limits,
     processes,
     results,
+    simulate,
     status,
     submit,
     upkeep,
@@ -26,7 +26,7 @@ from worker.cli import (
     why,
 )
 from worker.cli.exits import ExitCode
-from worker.cli.talk import tell, tell_error
+from worker.cli.talk import close_stdout, tell, tell_error
 from worker.errors import SettingsError, WorkerError
 from worker.report import visible
 from worker.settings import Settings
@@ -44,7 +44,7 @@ app = typer.Typer(
 
 for _module in (
     demo, validate, submit, status, results, why, limits, doctor, accounts, audit, upkeep,
-    processes,
+    processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 
@@ -71,8 +71,7 @@ def main() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read us has enough (`| head`); without this the interpreter complains at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_stdout()
     sys.exit(code)
 
 

@@ -1,17 +1,13 @@
-"""`calpatch work`, `beat` and `simulate`: commands that serve until they are told to stop."""
+"""`calpatch work` and `calpatch beat`: commands that become another process."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.options import wrong_option
-from worker.cli.talk import tell
-from worker.errors import WorkerError
 from worker.settings import Settings
 
 #: what one worker serves; rarest and most urgent first
@@ -23,8 +19,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("work", epilog="Example: calpatch work -c 16")(work)
     app.command("beat", epilog="Example: calpatch beat")(beat)
-    example = "Example: calpatch simulate --accounts-out accounts.csv --edits-out edits.csv"
-    app.command("simulate", epilog=example)(simulate)
 
 
 def work(
@@ -64,63 +58,3 @@ def _become(command: list[str]) -> None:
     sys.stderr.flush()
     # Signals and exit code are then the worker's own: a supervisor sees no wrapper.
     os.execv(command[0], command)  # noqa: S606 - our own interpreter and arguments
-
-
-def simulate(
-    *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9001,
-    accounts: Annotated[int, typer.Option(min=0, help="People to make up.")] = 20,
-    events: Annotated[int, typer.Option(min=0, help="Events for each of them.")] = 200,
-    accounts_out: Annotated[
-        Path | None, typer.Option(help="Write the accounts, for accounts import.")
-    ] = None,
-    edits_out: Annotated[
-        Path | None, typer.Option(help="Write a campaign over all events, for submit.")
-    ] = None,
-    ics: Annotated[
-        list[Path] | None, typer.Option(help="An iCalendar file: one more account.")
-    ] = None,
-    faults: Annotated[
-        Path | None, typer.Option(help="A script of faults, as JSON or JSON lines.")
-    ] = None,
-    rate: Annotated[str | None, typer.Option(help='Its limits; "off" for none.')] = None,
-    behaviour: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Another switch, as lag_s=2.")
-    ] = None,
-) -> None:
-    """Serve a local Cronofy with made-up people, to try everything on; it keeps nothing."""
-    from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, SimulateOptions, serve
-    from worker.simulator.behaviour import Behaviour, changed_behaviour, read_switches
-
-    try:
-        switches = read_switches(behaviour or [])
-        changes = switches if rate is None else switches | {"rate": rate}
-        options = SimulateOptions(
-            port=port,
-            accounts=accounts,
-            events=events,
-            behaviour=changed_behaviour(Behaviour(), changes),
-            ics=tuple(ics or ()),
-            faults=faults,
-            accounts_out=accounts_out,
-            edits_out=edits_out,
-        )
-    except ValueError as wrong:
-        raise wrong_option("simulate", "", str(wrong)) from wrong
-    tell(
-        f"In the other terminals: CALPATCH_API_URL=http://127.0.0.1:{port} "
-        f"CALPATCH_CRONOFY_CLIENT_ID={SIM_CLIENT_ID} "
-        f"CALPATCH_CRONOFY_CLIENT_SECRET={SIM_CLIENT_SECRET}"
-    )
-    try:
-        serve(options)
-    except (ValueError, OSError) as error:
-        raise SimulatorFailed(
-            f"The simulator cannot start: {error}", next_step="Correct the option and try again"
-        ) from error
-
-
-class SimulatorFailed(WorkerError):
-    """Raised when the simulator cannot serve: a port that is taken, a file that is not there."""
-
-    exit_code = 2

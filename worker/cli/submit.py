@@ -87,7 +87,9 @@ def _submit(order: Order, *, wait_s: float | None, as_json: bool) -> None:
         campaign = _place(settings, store, order, as_json=as_json)
         if wait_s is None:
             look, code = look_at(settings, store, campaign.id), ExitCode.OK
-            tell(f"To follow it: {reattach(campaign.id)}")
+            if not look.has_ended:
+                tell(f"To follow it: {reattach(campaign.id)}")
+                tell(f"When it has ended: calpatch results {campaign.id} --out DIR")
         else:
             look, code = follow(settings, store, campaign.id, wait_s=wait_s)
     give_status(look, as_json=as_json)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import Any, Literal
 
 import msgspec
@@ -28,7 +30,20 @@ def tell(line: str) -> None:
 
 def give(line: str) -> None:
     """Give a line of data, on stdout."""
-    sys.stdout.write(f"{line}\n")
+    _put(f"{line}\n")
+
+
+def _put(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        # Whoever read us has enough (`| head`): go on, so that the exit code stays the right one.
+        close_stdout()
+
+
+def close_stdout() -> None:
+    """Let everything that is still to be given go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def give_json(value: Any) -> None:
@@ -49,11 +64,20 @@ def give_table(
         table.add_column(name, justify=side, overflow="fold")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
+    give_rich(table)
+
+
+def give_rich(content: Table | Text) -> None:
+    """Give something with colours, on stdout; without a terminal there are none, and no folds."""
+    is_terminal = sys.stdout.isatty()
+    # Not straight to stdout: there the library ends the process when a pipe is closed.
+    shown = StringIO()
+    console = Console(file=shown, force_terminal=is_terminal or None, highlight=False)
+    if not is_terminal:
         console.width = WIDEST
-        console.width = max(console.measure(table).maximum, 1)
-    console.print(table)
+        console.width = max(console.measure(content).maximum, 1)
+    console.print(content)
+    _put(shown.getvalue())
 
 
 def console_for_talk() -> Console:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import textwrap
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -19,9 +21,16 @@ from worker.rules import format_seconds
 
 #: characters of the widest bar of an outcome
 WIDEST = 24
+#: lines above the outcomes, with the blank one between and the one that tells of others
+_ABOVE = 7
+#: characters between columns, and what a sentence needs to be of any use
+_GAP, _LEAST_HELP = 2, 24
 #: characters of the bar of the whole
 TRACK = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+#: a state, a code, and how many edits have both
+_Row: TypeAlias = tuple[EditState, str, int]
 
 _COLOURS = {
     EditState.VERIFIED: "green",
@@ -52,11 +61,18 @@ _MOVING = {
 }
 
 
-def picture(look: Snapshot, *, edits_per_min: float | None = None) -> RenderableType:
-    """Return the picture; `edits_per_min` is the recent pace, None while there is none."""
+def picture(
+    look: Snapshot, *, edits_per_min: float | None = None, most_lines: int | None = None
+) -> RenderableType:
+    """Return the picture; `edits_per_min` is the recent pace, None while there is none.
+
+    With `most_lines` the smallest outcomes are left out, and their number is told.
+    """
     parts: list[RenderableType] = [_head(look), _bar(look), _facts(look, edits_per_min)]
-    outcomes = _outcomes(look)
-    return Group(*parts, Text(""), outcomes) if outcomes.row_count else Group(*parts)
+    if not look.counts:
+        return Group(*parts)
+    most = None if most_lines is None else most_lines - _ABOVE
+    return Group(*parts, Text(""), _Outcomes(look, most=most))
 
 
 def _head(look: Snapshot) -> Text:
@@ -128,25 +144,74 @@ def _used(limiter: LimiterState) -> list[str]:
 _SPANS = {1.0: "second", 60.0: "minute", 3600.0: "hour"}
 
 
-def _outcomes(look: Snapshot) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, width=WIDEST)
-    # One line for each while it moves, or the picture would jump; at the end nothing is cut.
-    overflow: Literal["fold", "ellipsis"] = "fold" if look.has_ended else "ellipsis"
-    table.add_column(style="bright_black", overflow=overflow, no_wrap=not look.has_ended)
-    ranked = sorted(_shown(look), key=lambda each: (_ORDER.index(each[0]), -each[2], each[1]))
-    most = max((count for _, _, count in ranked), default=1)
-    for state, code, count in ranked:
+class _Outcomes:
+    """The outcomes in columns for the width there is: names and counts first, help, then bars.
+
+    While it moves each has one line, or the picture would jump; at the end nothing is cut.
+    """
+
+    def __init__(self, look: Snapshot, *, most: int | None) -> None:
+        self._look = look
+        self._most = most
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines."""
+        shown = _shown(self._look)
+        ranked = sorted(shown, key=lambda each: (_ORDER.index(each[0]), -each[2], each[1]))
+        kept = _largest(ranked, self._most)
+        columns = _Columns.of(kept, width=options.max_width)
+        for row in kept:
+            yield columns.line(row, is_cut=self._most is not None)
+        if len(kept) < len(ranked):
+            yield Text(f"… and {len(ranked) - len(kept)} more", style="bright_black")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """How wide the columns are, and the largest count, which has the whole bar."""
+
+    name: int
+    count: int
+    bar: int
+    help: int
+    most: int
+
+    @classmethod
+    def of(cls, rows: list[_Row], *, width: int) -> _Columns:
+        """Share the width: sentences shrink before bars do, and figures never."""
+        name = max((len(_name(state, code)) for state, code, _ in rows), default=0)
+        count = max((len(f"{each:,}") for _, _, each in rows), default=0)
+        rest = max(0, width - name - count - 3 * _GAP)
+        bar = min(WIDEST, max(0, rest - _LEAST_HELP))
+        most = max((each for _, _, each in rows), default=1)
+        return cls(name=name, count=count, bar=bar, help=rest - bar, most=most)
+
+    def line(self, row: _Row, *, is_cut: bool) -> Text:
+        """Return an outcome; its sentence is cut, or goes on below its own beginning."""
+        state, code, count = row
         colour = _COLOURS[state]
-        name = Text(_name(state, code), style=colour)
-        blocks = Text(blocks_of(count, most=most), style=colour)
-        table.add_row(name, f"{count:,}", blocks, _MOVING.get(state) or message_of(code))
-    return table
+        blocks = blocks_of(count, most=self.most, width=self.bar)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{_name(state, code):<{self.name}}", style=colour)
+        line.append(f"{'':{_GAP}}{count:>{self.count},}{'':{_GAP}}")
+        line.append(f"{blocks:<{self.bar}}", style=colour)
+        meaning = _MOVING.get(state) or message_of(code)
+        if is_cut or self.help < _LEAST_HELP:
+            return line.append(f"{'':{_GAP}}{meaning}", style="bright_black")
+        below = "\n" + " " * (self.name + self.count + self.bar + 3 * _GAP)
+        told = below.join(textwrap.wrap(meaning, self.help))
+        return line.append(f"{'':{_GAP}}{told}", style="bright_black")
 
 
-def _shown(look: Snapshot) -> list[tuple[EditState, str, int]]:
+def _largest(ranked: list[_Row], most: int | None) -> list[_Row]:
+    """Return the rows with the largest counts, in the order in which they stand."""
+    if most is None or len(ranked) <= most:
+        return ranked
+    kept = sorted(ranked, key=lambda each: -each[2])[: max(1, most)]
+    return [each for each in ranked if each in kept]
+
+
+def _shown(look: Snapshot) -> list[_Row]:
     """Return final edits by code, and those on their way by state alone."""
     ended = [
         (state, code, count)
@@ -163,9 +228,9 @@ def _name(state: EditState, code: str) -> str:
     return str(state) if code in ("", str(state)) else f"{state}: {code}"
 
 
-def blocks_of(count: int, *, most: int) -> str:
+def blocks_of(count: int, *, most: int, width: int = WIDEST) -> str:
     """Return a bar as long as its share of the largest; anything at all shows as something."""
-    eighths = max(1, round(8 * WIDEST * count / most))
+    eighths = max(1, round(8 * width * count / most)) if width else 0
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 

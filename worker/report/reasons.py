@@ -89,7 +89,7 @@ def _limit(look: Snapshot) -> str:
         return ""
     if look.limiter.paused_for_s > WORTH_SAYING_S:
         left = format_seconds(look.limiter.paused_for_s)
-        return f"the API asked to slow down; paused for {left}"
+        return f"all calls are paused for {left} (the API asked for it, or Redis is new)"
     if look.running_chunks and look.limiter.free_in_s > WORTH_SAYING_S:
         left = format_seconds(look.limiter.free_in_s)
         return f"waiting for the rate limit; the next call in {left}"

@@ -62,7 +62,7 @@ class Accounts:
             known = set(connection.execute(text("SELECT sub FROM accounts")).scalars())
             if rows:
                 connection.execute(sql, [rows[sub] for sub in sorted(rows)])
-            note_named(self._database, connection, [note], chain="accounts")
+            note_named(self._database, connection, notes=[note], chain="accounts")
             replaced = len(known & rows.keys())
             return len(rows) - replaced, replaced
 
@@ -90,7 +90,7 @@ class Accounts:
             sql = text("DELETE FROM accounts WHERE sub = :sub")
             if not connection.execute(sql, {"sub": sub}).rowcount:
                 return False
-            note_named(self._database, connection, [note], chain=f"account:{sub}")
+            note_named(self._database, connection, notes=[note], chain=f"account:{sub}")
             return True
 
         return self._database.run(work)
@@ -117,7 +117,7 @@ class Accounts:
             before = connection.execute(text(look), {"sub": sub}).first()
             connection.execute(text(f"{sql}, retry_at = {retry_at} WHERE sub = :sub"), values)
             if before is not None and tuple(before) != (str(status), reason):
-                note_named(self._database, connection, [note], chain=f"account:{sub}")
+                note_named(self._database, connection, notes=[note], chain=f"account:{sub}")
 
         self._database.run(work)
 

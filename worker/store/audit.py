@@ -54,7 +54,7 @@ class Audit:
         """Append to a chain that has no head of its own elsewhere (accounts, the vault)."""
         self._database.run(
             lambda connection: note_named(
-                self._database, connection, notes, chain=chain, campaign_id=campaign_id
+                self._database, connection, notes=notes, chain=chain, campaign_id=campaign_id
             )
         )
 

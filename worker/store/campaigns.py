@@ -41,14 +41,14 @@ class Campaigns:
         never in two of them; nothing else waits for them in PostgreSQL.
         """
         with self._database.read() as connection:
-            known = self._find(connection, "key", new.key)
+            known = self._find(connection, new.key, column="key")
         if known is not None:
             return _same(known, new), False
         # Not `run`: the rows can be read once only, and nothing here meets another transaction.
         with self._database.begin() as connection:
             self._database.be_patient(connection)
             self._database.lock(connection, "submit")
-            known = self._find(connection, "key", new.key)
+            known = self._find(connection, new.key, column="key")
             if known is not None:
                 return _same(known, new), False
             store_campaign(
@@ -60,7 +60,7 @@ class Campaigns:
                 image_key=image_key,
                 chunk_size=chunk_size,
             )
-            campaign = self._find(connection, "id", campaign_id)
+            campaign = self._find(connection, campaign_id, column="id")
         if campaign is None:  # pragma: no cover - we have just inserted it
             raise StoreUnavailable("The campaign vanished within its own transaction")
         return campaign, True
@@ -68,8 +68,8 @@ class Campaigns:
     def get(self, campaign_id: str) -> Campaign | None:
         """Return a campaign by its id or, failing that, by its key."""
         with self._database.read() as connection:
-            return self._find(connection, "id", campaign_id) or self._find(
-                connection, "key", campaign_id
+            return self._find(connection, campaign_id, column="id") or self._find(
+                connection, campaign_id, column="key"
             )
 
     def latest(self) -> Campaign | None:
@@ -95,7 +95,7 @@ class Campaigns:
         """
 
         def work(connection: Connection) -> bool:
-            campaign = self._find(connection, "id", campaign_id, lock=True)
+            campaign = self._find(connection, campaign_id, column="id", lock=True)
             if campaign is None or campaign.state is state or campaign.state in ENDED:
                 return False
             check_campaign(campaign.state, state)
@@ -103,7 +103,7 @@ class Campaigns:
                 text("UPDATE campaigns SET state = :state, state_reason = :why WHERE id = :id"),
                 {"id": campaign_id, "state": str(state), "why": state_reason},
             )
-            note_campaign(self._database, connection, [note], campaign_id=campaign_id)
+            note_campaign(self._database, connection, notes=[note], campaign_id=campaign_id)
             return True
 
         return self._database.run(work)
@@ -119,15 +119,15 @@ class Campaigns:
 
     def _settle(self, campaign_id: str) -> bool:
         return self._database.run(
-            lambda connection: settle(self._database, connection, campaign_id)
+            lambda connection: settle(self._database, connection, campaign_id=campaign_id)
         )
 
     def _find(
         self,
         connection: Connection,
-        column: Literal["id", "key"],
         value: str,
         *,
+        column: Literal["id", "key"],
         lock: bool = False,
     ) -> Campaign | None:
         query = campaigns.select().where(campaigns.c[column] == value)

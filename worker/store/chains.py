@@ -92,8 +92,8 @@ def chained(
 def append(
     database: Database,
     connection: Connection,
-    notes: Sequence[Note],
     *,
+    notes: Sequence[Note],
     chain: str,
     campaign_id: str | None,
     head: Head,
@@ -123,8 +123,8 @@ def append(
 def note_chunk(
     database: Database,
     connection: Connection,
-    notes: Sequence[Note],
     *,
+    notes: Sequence[Note],
     chunk_id: str,
     campaign_id: str,
     head: Head,
@@ -132,13 +132,13 @@ def note_chunk(
     """Append to a chunk's chain; the caller has locked its row, and read the head since."""
     if notes:
         head = append(
-            database, connection, notes, chain=chunk_id, campaign_id=campaign_id, head=head
+            database, connection, notes=notes, chain=chunk_id, campaign_id=campaign_id, head=head
         )
-        _keep_head(connection, "chunks", chunk_id, head)
+        _keep_head(connection, head, table="chunks", row_id=chunk_id)
 
 
 def note_campaign(
-    database: Database, connection: Connection, notes: Sequence[Note], *, campaign_id: str
+    database: Database, connection: Connection, *, notes: Sequence[Note], campaign_id: str
 ) -> None:
     """Append to a campaign's own chain."""
     if not notes:
@@ -149,16 +149,16 @@ def note_campaign(
     ).one()
     head = Head(seq=row.audit_seq, digest=row.audit_head)
     head = append(
-        database, connection, notes, chain=campaign_id, campaign_id=campaign_id, head=head
+        database, connection, notes=notes, chain=campaign_id, campaign_id=campaign_id, head=head
     )
-    _keep_head(connection, "campaigns", campaign_id, head)
+    _keep_head(connection, head, table="campaigns", row_id=campaign_id)
 
 
 def note_named(
     database: Database,
     connection: Connection,
-    notes: Sequence[Note],
     *,
+    notes: Sequence[Note],
     chain: str,
     campaign_id: str | None = None,
 ) -> None:
@@ -169,11 +169,11 @@ def note_named(
         {"chain": chain},
     ).first()
     head = Head(seq=found.seq, digest=found.digest) if found else Head()
-    append(database, connection, notes, chain=chain, campaign_id=campaign_id, head=head)
+    append(database, connection, notes=notes, chain=chain, campaign_id=campaign_id, head=head)
 
 
 def _keep_head(
-    connection: Connection, table: Literal["chunks", "campaigns"], row_id: str, head: Head
+    connection: Connection, head: Head, *, table: Literal["chunks", "campaigns"], row_id: str
 ) -> None:
     connection.execute(
         text(f"UPDATE {table} SET audit_seq = :seq, audit_head = :head WHERE id = :id"),

@@ -7,8 +7,10 @@ transaction may span an API call.
 
 from __future__ import annotations
 
+import random
 import re
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,15 +28,19 @@ from worker.store.faults import Contended, translated
 from worker.store.tables import UtcTime
 
 #: How long a SQLite writer waits for another one, in seconds.
-SQLITE_BUSY_S = 20
+SQLITE_BUSY_S = 15
 #: How long a PostgreSQL statement may run, in seconds: a lost lock never stops a worker for good.
 STATEMENT_TIMEOUT_S = 60
 #: How long a PostgreSQL statement may wait for a lock, in seconds.
 LOCK_TIMEOUT_S = 20
 #: The same two for a submission, of which one statement may touch a million rows.
 PATIENT_TIMEOUT_S = 900
+#: How long a transaction may do nothing, in seconds: so a frozen worker gives back its locks.
+IDLE_TIMEOUT_S = 600
 #: How often a transaction is run before its contention is told.
-TRIES = 3
+TRIES = 4
+#: The longest wait before the second try, in seconds; one more for each further one.
+PAUSE_S = 0.05
 #: `->>` of JSON is the youngest thing we ask of SQLite.
 OLDEST_SQLITE = (3, 38)
 
@@ -62,12 +68,13 @@ class Database:
 
         The work has no effect outside of the transaction, since it may run several times.
         """
-        for _ in range(TRIES - 1):
+        for tried in range(1, TRIES):
             try:
                 with self.begin() as connection:
                     return work(connection)
             except Contended:
-                continue
+                # Apart from the other one, which would win the same race again otherwise.
+                threading.Event().wait(random.uniform(0, PAUSE_S * tried))  # noqa: S311 - jitter
         with self.begin() as connection:
             return work(connection)
 
@@ -109,7 +116,7 @@ class Database:
         through them over and over for want of a hash.
         """
         if not self.is_sqlite:
-            chosen = {name: f"{PATIENT_TIMEOUT_S}s" for name in ("statement_timeout", "lock_timeout")}
+            chosen = dict.fromkeys(("statement_timeout", "lock_timeout"), f"{PATIENT_TIMEOUT_S}s")
             for name, value in (chosen | {"enable_nestloop": "off"}).items():
                 connection.execute(text(f"SET LOCAL {name} = '{value}'"))
 
@@ -241,7 +248,10 @@ def _sqlite(url: URL) -> Engine:
 def _postgres(url: URL, pool_size: int) -> Engine:
     given = url.query.get("options", "")
     own = given if isinstance(given, str) else " ".join(given)
-    timeouts = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c lock_timeout={LOCK_TIMEOUT_S}s"
+    timeouts = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c lock_timeout={LOCK_TIMEOUT_S}s"
+        f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_S}s"
+    )
     chosen = {
         "connect_timeout": 5,
         "application_name": "calpatch",

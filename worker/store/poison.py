@@ -9,8 +9,9 @@ from sqlalchemy import Connection, text
 
 from worker.model import Code
 from worker.store.chains import Head, note_chunk
-from worker.store.chunks import MAX_RESCUES, UNPROVEN
+from worker.store.chunks import MAX_RESCUES
 from worker.store.database import Database
+from worker.store.settling import left_over
 from worker.store.values import Note
 
 
@@ -40,11 +41,11 @@ def take_apart_poison(database: Database, connection: Connection) -> list[str]:
         for row in connection.execute(sql, {"rescues": MAX_RESCUES})
     ]
     for chunk in found:
-        _take_apart(database, connection, chunk)
+        _take_apart(database, connection, chunk=chunk)
     return [chunk.id for chunk in found]
 
 
-def _take_apart(database: Database, connection: Connection, chunk: _Poisoned) -> None:
+def _take_apart(database: Database, connection: Connection, *, chunk: _Poisoned) -> None:
     """Move the unsent edits into two new chunks; those to be read back stay, and stay provable."""
     unsent = text(
         "SELECT line_no FROM edits WHERE chunk_id = :id AND state IN ('pending', 'sending')"
@@ -52,14 +53,15 @@ def _take_apart(database: Database, connection: Connection, chunk: _Poisoned) ->
     )
     lines = connection.execute(unsent, {"id": chunk.id}).scalars().all()
     if len(lines) == 1:
-        _fail(database, connection, chunk, line_no=lines[0])
+        _fail(database, connection, chunk=chunk, line_no=lines[0])
     else:
         middle = len(lines) // 2
         for half in (lines[:middle], lines[middle:]):
-            _split_off(database, connection, chunk, lines=half)
+            _split_off(database, connection, chunk=chunk, lines=half)
     connection.execute(
         text(
-            f"UPDATE chunks SET state = CASE WHEN {UNPROVEN} THEN 'verifying' ELSE 'done' END,"
+            "UPDATE chunks SET state = CASE"
+            f" WHEN {left_over('chunks.id')} = 1 THEN 'verifying' ELSE 'done' END,"
             f" epoch = epoch + 1, rescues = 0, retry_at = {database.now_sql}, lease_owner = NULL,"
             " lease_until = NULL, dispatched_at = NULL WHERE id = :id"
         ),
@@ -68,11 +70,13 @@ def _take_apart(database: Database, connection: Connection, chunk: _Poisoned) ->
 
 
 def _split_off(
-    database: Database, connection: Connection, chunk: _Poisoned, *, lines: Sequence[int]
+    database: Database, connection: Connection, *, chunk: _Poisoned, lines: Sequence[int]
 ) -> None:
     if not lines:
         return
-    new_id = f"{chunk.campaign_id}.{_next_number(database, connection, chunk.campaign_id)}"
+    new_id = (
+        f"{chunk.campaign_id}.{_next_number(database, connection, campaign_id=chunk.campaign_id)}"
+    )
     connection.execute(
         text(
             "INSERT INTO chunks (id, campaign_id, account, size, state, rescues)"
@@ -95,7 +99,7 @@ def _split_off(
     )
 
 
-def _next_number(database: Database, connection: Connection, campaign_id: str) -> int:
+def _next_number(database: Database, connection: Connection, *, campaign_id: str) -> int:
     """Return a number no chunk of the campaign has: they count from 1, and none is ever deleted."""
     lock = text(f"SELECT id FROM campaigns WHERE id = :id{database.for_update}")
     connection.execute(lock, {"id": campaign_id})
@@ -103,7 +107,7 @@ def _next_number(database: Database, connection: Connection, campaign_id: str) -
     return int(connection.execute(count, {"id": campaign_id}).scalar_one()) + 1
 
 
-def _fail(database: Database, connection: Connection, chunk: _Poisoned, *, line_no: int) -> None:
+def _fail(database: Database, connection: Connection, *, chunk: _Poisoned, line_no: int) -> None:
     connection.execute(
         text(
             f"UPDATE edits SET state = 'failed', code = :code, finished_at = {database.now_sql}"
@@ -115,7 +119,7 @@ def _fail(database: Database, connection: Connection, chunk: _Poisoned, *, line_
     note_chunk(
         database,
         connection,
-        [note],
+        notes=[note],
         chunk_id=chunk.id,
         campaign_id=chunk.campaign_id,
         head=chunk.head,

@@ -41,8 +41,10 @@ class Queue:
         def work(connection: Connection) -> Due:
             self._database.lock(connection, "relay")  # two at once would overfill the window
             return Due(
-                chunks=self._due_chunks(connection, window, resend_after_s),
-                accounts=self._due_accounts(connection, window, resend_after_s),
+                chunks=self._due_chunks(connection, window=window, resend_after_s=resend_after_s),
+                accounts=self._due_accounts(
+                    connection, window=window, resend_after_s=resend_after_s
+                ),
             )
 
         return self._database.run(work)
@@ -52,14 +54,14 @@ class Queue:
 
         def work(connection: Connection) -> None:
             chunks = "state IN ('pending', 'running') AND id IN"
-            self._mark(connection, chunks, [name for _, name in due.chunks], at="NULL")
+            self._mark(connection, [name for _, name in due.chunks], which=chunks, at="NULL")
             accounts = "state = 'verifying' AND account IN"
-            self._mark(connection, accounts, due.accounts, at="NULL")
+            self._mark(connection, due.accounts, which=accounts, at="NULL")
 
         self._database.run(work)
 
     def _mark(
-        self, connection: Connection, which: str, names: Sequence[str], *, at: str | None = None
+        self, connection: Connection, names: Sequence[str], *, which: str, at: str | None = None
     ) -> None:
         if not names:
             return
@@ -74,7 +76,7 @@ class Queue:
         )
 
     def _due_chunks(
-        self, connection: Connection, window: int, resend_after_s: float
+        self, connection: Connection, *, window: int, resend_after_s: float
     ) -> tuple[tuple[str, str], ...]:
         now, stale = self._database.now_sql, self._database.later_sql("stale")
         # Out: announced lately, or being worked on. A chunk whose lease ran out is announced once
@@ -95,16 +97,17 @@ class Queue:
             f" AND (k.dispatched_at IS NULL OR NOT {announced}))"
             f" OR (k.state = 'running' AND k.lease_until < {now}"
             f" AND (k.dispatched_at IS NULL OR NOT {again})))"
+            # Not locked: the relay is alone, and a row that changes meanwhile is announced in vain.
             " ORDER BY CASE c.lane WHEN 'interactive' THEN 0 ELSE 1 END, c.submitted_at, c.id,"
-            f" length(k.id), k.id LIMIT :room{self._database.skip_locked('k')}"
+            " length(k.id), k.id LIMIT :room"
         )
         values = {"stale": -resend_after_s, "rescues": MAX_RESCUES, "room": room}
         rows = connection.execute(due, values).all()
-        self._mark(connection, "k.id IN", [row.id for row in rows])
+        self._mark(connection, [row.id for row in rows], which="k.id IN")
         return tuple((row.lane, row.id) for row in rows)
 
     def _due_accounts(
-        self, connection: Connection, window: int, resend_after_s: float
+        self, connection: Connection, *, window: int, resend_after_s: float
     ) -> tuple[str, ...]:
         now, stale = self._database.now_sql, self._database.later_sql("stale")
         out = text(
@@ -123,7 +126,9 @@ class Queue:
         values = {"stale": -resend_after_s, "room": max(0, room)}
         accounts = connection.execute(first, values).scalars().all()
         self._mark(
-            connection, f"k.state = 'verifying' AND k.retry_at <= {now} AND k.account IN", accounts
+            connection,
+            accounts,
+            which=f"k.state = 'verifying' AND k.retry_at <= {now} AND k.account IN",
         )
         return tuple(accounts)
 

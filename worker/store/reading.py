@@ -87,7 +87,9 @@ class Reading:
         return list(self._outcomes(query.where(edits.c.event_uid == event_uid).order_by(*order)))
 
     def _outcomes(self, query: Select[Any]) -> Iterator[Outcome]:
-        with self._database.read() as connection:
-            # Closed by hand, since a reader may stop half way.
-            with connection.execute(query, execution_options={"yield_per": 2000}) as rows:
-                yield from map(outcome_of, rows)
+        with (
+            self._database.read() as connection,
+            # Closed as well, since a reader may stop half way.
+            connection.execute(query, execution_options={"yield_per": 2000}) as rows,
+        ):
+            yield from map(outcome_of, rows)

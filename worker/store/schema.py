@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -34,6 +35,7 @@ def migrate(database: Database, *, revision: str = "head") -> tuple[str | None, 
         command.upgrade(_config(connection), revision)
         return before, _current(connection)
 
+    _make_private(database.file)
     return database.run(work)
 
 
@@ -68,6 +70,13 @@ def require_schema(database: Database) -> None:
             f"The database has version {current}, and this calpatch needs version {needed}",
             next_step=_MIGRATE,
         )
+
+
+def _make_private(file: Path | None) -> None:
+    """Make a new file that only its owner can read: it will hold calendars and sealed tokens."""
+    if file is not None:
+        with suppress(OSError):  # SQLite says better what is wrong with the folder
+            file.touch(mode=0o600)
 
 
 def _current(connection: Connection) -> str | None:

@@ -37,7 +37,7 @@ _LONGEST_KEY = 255
 
 
 def write_steps(
-    database: Database, connection: Connection, claim: Claim, steps: Sequence[Step]
+    database: Database, connection: Connection, *, claim: Claim, steps: Sequence[Step]
 ) -> bool:
     """Move edits along; False when all of these steps have been written before.
 
@@ -64,7 +64,7 @@ def write_steps(
 
 
 def write_calls(
-    database: Database, connection: Connection, calls: Sequence[CallRow], *, campaign_id: str
+    database: Database, connection: Connection, *, calls: Sequence[CallRow], campaign_id: str
 ) -> None:
     """Add to a campaign's count of API calls."""
     if not calls:

@@ -94,8 +94,8 @@ def store_campaign(
 
     The caller holds the lock on submissions: two at once would not see each other's events.
     """
-    _insert(database, connection, new, campaign_id=campaign_id, image_key=image_key)
-    total = _insert_edits(database, connection, rows, campaign_id=campaign_id)
+    _insert(database, connection, new=new, campaign_id=campaign_id, image_key=image_key)
+    total = _insert_edits(database, connection, rows=rows, campaign_id=campaign_id)
     connection.execute(text(_PLACE_EDITS), {"campaign": campaign_id, "size": chunk_size})
     made = connection.execute(text(_INSERT_CHUNKS), {"campaign": campaign_id}).rowcount
     detail = {
@@ -106,16 +106,16 @@ def store_campaign(
         "chunks": made,
     }
     note = Note(actor=new.owner, action="campaign.submitted", detail=detail)
-    note_campaign(database, connection, [note], campaign_id=campaign_id)
+    note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
     _tell_skipped(database, connection, campaign_id=campaign_id, actor=new.owner)
-    settle(database, connection, campaign_id)
+    settle(database, connection, campaign_id=campaign_id)
 
 
 def _insert(
     database: Database,
     connection: Connection,
-    new: NewCampaign,
     *,
+    new: NewCampaign,
     campaign_id: str,
     image_key: bytes,
 ) -> None:
@@ -140,7 +140,7 @@ def _insert(
 
 
 def _insert_edits(
-    database: Database, connection: Connection, rows: Iterable[EditRow], *, campaign_id: str
+    database: Database, connection: Connection, *, rows: Iterable[EditRow], campaign_id: str
 ) -> int:
     hint = "r.hint" if database.is_sqlite else "CAST(r.hint AS date)"
     sql = text(_INSERT.format(hint=hint, now=database.now_sql, rows=database.records(_ROW)))
@@ -182,7 +182,7 @@ def _tell_skipped(
             Note(actor=actor, action="edit.skipped", code=row.code, line_no=row.line_no)
             for row in skipped
         ]
-        note_campaign(database, connection, notes, campaign_id=campaign_id)
+        note_campaign(database, connection, notes=notes, campaign_id=campaign_id)
         after = skipped[-1].line_no
 
 

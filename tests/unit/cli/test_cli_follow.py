@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
+from rich.console import Console
 
 from tests.unit.cli.commands import NOBODY
 from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign, a_look, a_store
-from worker.cli.follow import LINE_EVERY_S, LOOK_EVERY_S, LineView, Tempo, watch
+from worker.cli.follow import LINE_EVERY_S, LOOK_EVERY_S, LineView, LiveView, Tempo, watch
 from worker.clock import ManualClock
 from worker.model import EditState
-from worker.report import Snapshot
+from worker.report import Snapshot, picture
 from worker.settings import Settings
 from worker.store import Store
 
@@ -114,3 +117,30 @@ def test_the_pace_is_that_of_the_last_half_minute() -> None:
 def a_clock() -> ManualClock:
     """Return a clock that moves only when slept on."""
     return ManualClock(datetime(2026, 6, 1, 12, tzinfo=UTC))
+
+
+def test_a_terminal_gets_one_picture_in_place_and_the_last_one_whole(store: Store) -> None:
+    """Nothing scrolls while it moves; what stays on the screen is the end."""
+    open_ = a_look(store, a_campaign(store, [End(state=EditState.PENDING)], name="c_1"))
+    ended = a_look(store, a_campaign(store, ONE_OF_EACH, name="c_2"))
+    screen = StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, height=12)
+    with LiveView(console) as view:
+        view.show(open_, edits_per_min=None, at_s=0.0)
+        view.show(ended, edits_per_min=60.0, at_s=1.0)
+        moving = screen.getvalue()
+    erased, _, last = screen.getvalue().rpartition("\x1b[2K")
+    assert erased.startswith(moving)
+    assert "… and 4 more" in moving
+    assert "… and" not in last
+    assert last.count("completed with errors") == 1
+    assert all(str(end.state) in last for end in ONE_OF_EACH)
+
+
+def test_no_color_is_honoured(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://no-color.org: a person's wish, also on a terminal."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    ended = a_look(store, a_campaign(store, ONE_OF_EACH))
+    console = Console(file=StringIO(), force_terminal=True, width=100)
+    console.print(picture(ended))
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", console.file.getvalue())  # type: ignore[attr-defined]

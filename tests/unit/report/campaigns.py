@@ -99,7 +99,9 @@ def a_campaign(
     )
     store.campaigns.submit(new, rows, campaign_id=name, image_key=b"k" * 32, chunk_size=200)
     by_line = dict(enumerate(ends, 2))
-    for chunk_id, _ in [(f"{name}.{n}", n) for n in range(1, 1 + len({e.account for e in ends}))]:
+    for chunk_id in [
+        f"{name}.{n}" for n in range(1, 2 + len(rows) // 200 + len({e.account for e in ends}))
+    ]:
         claim = store.chunks.claim(chunk_id, owner="worker", lease_s=LEASE_S)
         if claim is not None:
             _carry_out(store, claim, by_line)

@@ -55,9 +55,27 @@ def test_an_ended_picture_lists_every_outcome_with_its_sentence(store: Store) ->
 
 def test_a_narrow_terminal_loses_no_figures(store: Store) -> None:
     """Half a window beside an editor is how people watch."""
-    text = drawn(a_look(store, a_campaign(store, ONE_OF_EACH)), width=60)
-    assert "8/8  100.0 %" in text
-    assert max(len(line) for line in text.splitlines()) <= 60
+    ends = [*ONE_OF_EACH, *[End(state=EditState.SKIPPED, code=Code.CALENDAR_READ_ONLY)] * 12]
+    look = a_look(store, a_campaign(store, ends))
+    for most_lines in (None, 30):
+        console = Console(file=StringIO(), width=60, record=True)
+        console.print(picture(look, most_lines=most_lines))
+        text = console.export_text()
+        assert "20/20  100.0 %" in text
+        assert "skipped: calendar_read_only 12" in " ".join(text.split())
+        assert max(len(line) for line in text.splitlines()) <= 60
+
+
+def test_a_small_window_shows_the_largest_outcomes_and_how_many_are_left(store: Store) -> None:
+    """A picture higher than the window would scroll by with every look."""
+    campaign = a_campaign(store, [*ONE_OF_EACH, *[ONE_OF_EACH[2]] * 3])
+    console = Console(file=StringIO(), width=100, record=True)
+    console.print(picture(a_look(store, campaign), most_lines=10))
+    lines = console.export_text().splitlines()
+    assert len(lines) <= 10
+    assert any("skipped: recurring" in line for line in lines)
+    assert lines[-1].startswith("… and 5 more")
+    assert any(line.split()[:3] == ["skipped:", "recurring", "4"] for line in lines)
 
 
 def test_a_hostile_key_is_not_obeyed(store: Store) -> None:

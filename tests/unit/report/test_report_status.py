@@ -152,7 +152,10 @@ def test_the_pace_is_edits_by_elapsed_minutes(store: Store) -> None:
             f"{QUIET}: is `calpatch beat` running?",
         ),
         ({"pulses": {}, "running_chunks": 1}, ""),
-        ({"limiter": a_limiter(paused_for_s=12.0)}, "the API asked to slow down; paused for 12s"),
+        (
+            {"limiter": a_limiter(paused_for_s=12.0)},
+            "all calls are paused for 12s (the API asked for it, or Redis is new)",
+        ),
         (
             {"limiter": a_limiter(free_in_s=3.0), "running_chunks": 1},
             "waiting for the rate limit; the next call in 3s",

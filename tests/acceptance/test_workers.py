@@ -1,0 +1,205 @@
+"""Worker processes on bad days: killed at the worst moment, stopped, their broker emptied."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.acceptance.test_main_job import starts, target_start, wait_for_end
+from tests.fleet import Fleet, a_fleet, pause
+from worker.app import submit
+from worker.model import EditState, Policy
+
+FEW = ["--accounts", "1", "--events", "60", "--rate", "off", "--behaviour", "lag_s=0.2"]
+
+
+@contextmanager
+def a_submitted_campaign(
+    folder: Path, database_url: str, *, fault: dict[str, object] | None = None, workers: int = 1
+) -> Iterator[tuple[Fleet, str]]:
+    """Start a small fleet, arm a fault, submit; the test does the rest."""
+    with a_fleet(folder, database_url, simulate=FEW, workers=workers) as fleet:
+        if fault:
+            body = json.dumps(fault).encode()
+            request = urllib.request.Request(f"{fleet.simulator_url}/_sim/faults", data=body)
+            urllib.request.urlopen(request, timeout=10).close()
+        yield fleet, submitted(fleet)
+
+
+def submitted(fleet: Fleet, key: str = "k") -> str:
+    """Submit the fleet's edits, and return the campaign."""
+    return submit(
+        fleet.settings,
+        fleet.store,
+        path=str(fleet.edits),
+        key=key,
+        reason="test",
+        owner="test",
+        policy=Policy(),
+    ).campaign.id
+
+
+def taken(fleet: Fleet) -> Counter[tuple[str, str]]:
+    """Return how often each event was written to."""
+    writes = fleet.simulator_lines("writes")
+    return Counter((one["calendar_id"], one["event_uid"]) for one in writes if one["taken"])
+
+
+def check(fleet: Fleet, campaign: str) -> None:
+    """Every verified event is where it shall be, and the audit holds."""
+    events = {
+        (one["calendar_id"], one["event_uid"]): one["event"]
+        for one in fleet.simulator_lines("events")
+    }
+    outcomes = list(fleet.store.reading.outcomes(campaign))
+    verified = [one for one in outcomes if one.state is EditState.VERIFIED]
+    assert len(verified) > 30
+    for one in verified:
+        assert one.target is not None
+        event = events[one.calendar_id, one.event_uid]
+        assert starts(event) == target_start(one.target.when)
+    assert not fleet.store.audit.verify()[1]
+
+
+@pytest.mark.slow
+def test_a_worker_killed_between_post_and_record_leads_to_no_second_write(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The worst moment: the API has taken the batch, nobody has written that down (faults row 2)."""
+    slow_answer = {
+        "match": {"route": "batch", "times": 1},
+        "act": {"do": "delay", "seconds": 30},
+    }
+    with a_submitted_campaign(tmp_path, database_url, fault=slow_answer) as (fleet, campaign):
+        deadline = time.monotonic() + 40
+        while not taken(fleet):
+            assert time.monotonic() < deadline, fleet.logs()[-2000:]
+            pause(0.05)
+        fleet.workers[0].kill()
+        in_doubt = fleet.store.reading.counts(campaign)
+        assert any(state is EditState.SENDING for state, _ in in_doubt)
+        fleet.start_worker()
+
+        wait_for_end(fleet, campaign, within_s=90)
+
+        assert max(taken(fleet).values()) == 1
+        check(fleet, campaign)
+
+
+@pytest.mark.slow
+def test_a_worker_told_to_stop_lets_go_in_time_and_another_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """SIGTERM in the middle of a batch: the batch comes home, the rest is somebody else's (row 25)."""
+    slow = {"match": {"route": "batch", "times": None}, "act": {"do": "delay", "seconds": 2}}
+    with a_submitted_campaign(tmp_path, sqlite_url, fault=slow) as (fleet, campaign):
+        deadline = time.monotonic() + 40
+        while not taken(fleet):
+            assert time.monotonic() < deadline, fleet.logs()[-2000:]
+            pause(0.05)
+        fleet.workers[0].send_signal(signal.SIGTERM)
+
+        assert fleet.workers[0].wait(timeout=25) == 0
+
+        fleet.start_worker()
+        wait_for_end(fleet, campaign, within_s=90)
+        assert max(taken(fleet).values()) == 1
+        check(fleet, campaign)
+
+
+@pytest.mark.slow
+def test_a_redis_that_forgets_everything_costs_only_time(sqlite_url: str, tmp_path: Path) -> None:
+    """FLUSHALL with the campaign's messages in it: the clock sends them again (row 6)."""
+    with a_fleet(
+        tmp_path, sqlite_url, simulate=FEW, workers=0, settings={"CALPATCH_RESEND_AFTER": "3"}
+    ) as fleet:
+        campaign = submitted(fleet)
+        with redis.Redis.from_url(fleet.valkey.url) as client:
+            assert client.llen("calpatch:bulk") == 1
+            client.flushall()
+        fleet.start_worker()
+
+        wait_for_end(fleet, campaign, within_s=60)
+
+        assert max(taken(fleet).values()) == 1
+        check(fleet, campaign)
+
+
+@pytest.mark.slow
+def test_a_redis_that_restarts_empty_costs_only_time(sqlite_url: str, tmp_path: Path) -> None:
+    """Killed and back without its data, under a running worker (row 5)."""
+    slow = {"match": {"route": "batch", "times": None}, "act": {"do": "delay", "seconds": 0.5}}
+    with a_submitted_campaign(tmp_path, sqlite_url, fault=slow) as (fleet, campaign):
+        deadline = time.monotonic() + 40
+        while not taken(fleet):
+            assert time.monotonic() < deadline, fleet.logs()[-2000:]
+            pause(0.05)
+        fleet.valkey.kill()
+        pause(1.0)
+        fleet.valkey.start()
+
+        wait_for_end(fleet, campaign, within_s=90)
+
+        assert max(taken(fleet).values()) == 1
+        check(fleet, campaign)
+
+
+@pytest.mark.slow
+def test_messages_that_nobody_sent_are_dropped(sqlite_url: str, tmp_path: Path) -> None:
+    """Whoever can write to Redis can make no worker do anything but look (row 36)."""
+    with a_submitted_campaign(tmp_path, sqlite_url) as (fleet, campaign):
+        wait_for_end(fleet, campaign, within_s=60)
+        before = taken(fleet)
+        for chunk in ("c_other.1", f"{campaign}.1", "'; DROP TABLE edits; --", "x" * 100_000):
+            forge(fleet, chunk)
+        forge(fleet, "c_1", content_type="application/x-python-serialize", body="gASVAAAA")
+        forge(fleet, "c_1", task="os.system")
+        with redis.Redis.from_url(fleet.valkey.url) as client:
+            deadline = time.monotonic() + 30
+            while client.llen("calpatch:bulk"):
+                assert time.monotonic() < deadline, fleet.logs()[-2000:]
+                pause(0.1)
+
+        again = submitted(fleet, "again")
+        wait_for_end(fleet, again, within_s=60)
+
+        assert fleet.workers[0].poll() is None, fleet.logs()[-2000:]
+        assert taken(fleet) == before
+
+
+def forge(
+    fleet: Fleet,
+    chunk: str,
+    *,
+    task: str = "calpatch.run_chunk",
+    content_type: str = "application/json",
+    body: str | None = None,
+) -> None:
+    """Push a message as somebody would who can write to Redis."""
+    payload = body or base64.b64encode(json.dumps([[chunk], {}, {}]).encode()).decode()
+    message = {
+        "body": payload,
+        "content-encoding": "utf-8",
+        "content-type": content_type,
+        "headers": {"lang": "py", "task": task, "id": "forged", "argsrepr": "", "kwargsrepr": ""},
+        "properties": {
+            "correlation_id": "forged",
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "bulk", "routing_key": "bulk"},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": "forged",
+        },
+    }
+    with redis.Redis.from_url(fleet.valkey.url) as client:
+        client.lpush("calpatch:bulk", json.dumps(message))
