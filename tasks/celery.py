@@ -9,7 +9,6 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import task_postrun, worker_process_init, worker_shutdown, worker_shutting_down
-
 from kombu.asynchronous import get_event_loop
 
 from tasks import runner
@@ -17,7 +16,6 @@ from tasks.schedule import beat_schedule
 from worker import logs
 from worker.dispatch import broker_settings
 from worker.settings import Settings
-
 
 #: seconds from the end of a task's body until Celery counts its thread as free
 FREE_SOON_S = 0.02
@@ -27,11 +25,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """Return the whole of Celery's configuration."""
     late = settings.delivery == "late"
     return broker_settings(settings) | {
-        # Nothing leans on the broker: a lost message is sent again by the sweeper, a repeated one is
-        # refused by the lease, so either way of acknowledging is safe. Early is the default. With
-        # late, a worker that has an unacknowledged message when Redis goes away dies while it tries
-        # to give it back (kombu 5.7.0, Channel.close; measured), and finished work runs again (rows
-        # 3, 10). What is acknowledged early must not wait in memory, hence no prefetch (row 21).
+        # Nothing leans on the broker: a lost message is sent again by the sweeper, a repeated one
+        # is refused by the lease, so either way of acknowledging is safe. Early is the default:
+        # with late, a worker that holds an unacknowledged message when Redis goes away dies trying
+        # to give it back (kombu 5.7.0, Channel.close; measured), and finished work runs again
+        # (rows 3, 10). What is acknowledged early must not wait in memory, so there is no prefetch
+        # (row 21).
         "task_acks_late": late,
         "worker_disable_prefetch": not late,
         "worker_prefetch_multiplier": 1,

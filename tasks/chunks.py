@@ -1,4 +1,4 @@
-"""The two tasks that do the work. Their messages carry an id and nothing else; both may run twice."""
+"""The two tasks that do the work. Messages carry an id and nothing else; both may run twice."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One event loop and one set of resources for each worker process (measured: DESIGN §8).
 
 Pool threads hand coroutines over and wait. Opened by the first task, not at import: a process that
-forks must not share them. Stopping is bounded: after a grace, what still runs is cancelled, lets go of
-its lease, and is taken up by another worker.
+forks must not share them. Stopping is bounded: after a grace, what still runs is cancelled, lets go
+of its lease, and is taken up by another worker.
 """
 
 from __future__ import annotations

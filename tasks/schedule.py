@@ -10,7 +10,7 @@ SWEEP = "calpatch.sweep"
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the beat table. A round that nobody took in time is dropped: the next one does as much."""
+    """Return the beat table. A round that nobody took in time is dropped: the next does as much."""
     every = settings.sweep_every
     return {
         "sweep": {

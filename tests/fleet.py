@@ -54,14 +54,21 @@ class Fleet:
         """Run the command as a user does."""
         return subprocess.run(
             [sys.executable, "-m", "worker.cli", *arguments],
-            env=self.environ, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False, **more,
-        )  # fmt: skip
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **more,
+        )
 
     def start_worker(self, *, concurrency: int = 4) -> subprocess.Popen[bytes]:
         """Start one more worker process."""
         name = f"worker{len(self.workers)}"
         command = [
-            "worker", "-c", str(concurrency), "-n", f"{name}@test", "--without-gossip", "--without-mingle",
+            "worker", "-c", str(concurrency), "-n", f"{name}@test",
+            "--without-gossip", "--without-mingle",
             "--loglevel", "WARNING",
         ]  # fmt: skip
         worker = self._celery(name, command)
@@ -117,8 +124,13 @@ def a_fleet(
         migrate(store.database)
         import_accounts(folder / "accounts.csv", store, read)
         fleet = Fleet(
-            folder=folder, environ=environ, store=store, settings=read, valkey=valkey, simulator_url=url
-        )  # fmt: skip
+            folder=folder,
+            environ=environ,
+            store=store,
+            settings=read,
+            valkey=valkey,
+            simulator_url=url,
+        )
         stack.callback(fleet.stop_workers)
         for _ in range(workers):
             fleet.start_worker(concurrency=concurrency)
@@ -149,7 +161,8 @@ def _environ(database_url: str, redis_url: str, api_url: str) -> dict[str, str]:
 def _simulator(folder: Path, arguments: list[str]) -> Iterator[str]:
     command = [
         sys.executable, "-m", "worker.simulator", "--port", "0",
-        "--accounts-out", str(folder / "accounts.csv"), "--edits-out", str(folder / "edits.csv"), *arguments,
+        "--accounts-out", str(folder / "accounts.csv"),
+        "--edits-out", str(folder / "edits.csv"), *arguments,
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:

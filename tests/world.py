@@ -1,7 +1,8 @@
-"""A whole small world of real parts for the suites: a simulated Cronofy over HTTP, a database, an engine.
+"""A small world of real parts for the suites: a simulated Cronofy over HTTP, a database, an engine.
 
-Only Celery is left out: `drain` does what relay, clock and workers do, in one process, so that a test
-is quick and says exactly what happens when. `audit_run` is asked at the end of every test that sends.
+Only Celery is left out: `drain` does what relay, clock and workers do, in one process, so that a
+test is quick and says exactly what happens when. `audit_run` is asked at the end of every test that
+sends.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ class World:
     # ------------------------------------------------------------ judging
 
     def shift_of(self, number: int, *, calendar_id: str = CALENDAR) -> timedelta:
-        """Return by how much an event has moved since it was seeded, in the provider's own truth."""
+        """Return by how much an event has moved since it was seeded, by the provider's truth."""
         key = (calendar_id, event_uid(number))
         now, then = self.sim.event(*key).start, self.sim.initial[key].start
         assert isinstance(now, datetime)

@@ -1,4 +1,4 @@
-"""Wiring: from settings to resources, and the producer's one call. Used by the CLI and by the tasks."""
+"""Wiring: from settings to resources, and the producer's one call; for CLI and tasks."""
 
 from __future__ import annotations
 
@@ -126,8 +126,16 @@ def submit(
     with open_input(path, format=format) as given:
         checked = check(given, accounts=store.accounts.subs())
         return submit_checked(
-            settings, store, given, checked, key=key, reason=reason, owner=owner, policy=policy, lane=lane
-        )  # fmt: skip
+            settings,
+            store,
+            given,
+            checked,
+            key=key,
+            reason=reason,
+            owner=owner,
+            policy=policy,
+            lane=lane,
+        )
 
 
 def submit_checked(
@@ -205,7 +213,7 @@ class AccountCheck:
 
 
 async def check_accounts(settings: Settings, subs: Sequence[str] = ()) -> list[AccountCheck]:
-    """Ask the API about accounts (all when none is named): are they connected, and what may be edited.
+    """Ask the API about accounts, all when none is named: are they connected, what may be edited.
 
     A parked account that answers is active again. Raises NotFound for a name that is not known.
     """

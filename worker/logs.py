@@ -6,6 +6,7 @@ passes by mistake does not reach a log (law 9). Tracebacks show places and types
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -19,8 +20,9 @@ from worker.settings import Settings
 #: Keys that may appear in a log line. Everything else is dropped and its name is told instead.
 ALLOWED = frozenset(
     {
-        "event", "level", "timestamp", "logger", "campaign", "chunk", "account", "route", "method", "status", "ms",
-        "why", "count", "seconds", "attempt", "code", "worker", "exception", "task", "queue", "version", "edits",
+        "event", "level", "timestamp", "logger", "campaign", "chunk", "account", "route", "method",
+        "status", "took_ms", "why", "count", "seconds", "attempt", "code", "worker", "exception",
+        "task", "queue", "version", "edits",
     }
 )  # fmt: skip
 
@@ -54,6 +56,18 @@ def places_only(
     return line
 
 
+class Unfailing:
+    """Writes lines to stderr. A full disk or a closed pipe loses lines, never work (row 27)."""
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
 def configure(settings: Settings) -> None:
     """Set up logging for this process: to stderr, so that stdout stays data."""
     level = getattr(logging, settings.log_level)
@@ -71,8 +85,11 @@ def configure(settings: Settings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: Unfailing(),
         cache_logger_on_first_use=False,
     )
-    # Libraries log what they like, URLs and payloads included: only their warnings pass.
+    # Libraries log what they like, URLs and payloads included: of theirs, only the name of the
+    # logger passes, and only for warnings. Celery sets levels of its own, so they are set here.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")
+    for name in ("celery", "kombu", "alembic", "aiohttp", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)

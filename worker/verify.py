@@ -74,6 +74,8 @@ async def _prove(engine: Engine, holds: Sequence[Hold]) -> int:
     first = holds[0]
     session = engine.session(first.claim.account, first.calls)
     edits = [edit for hold in holds for edit in hold.claim.edits]
+    if _is_hopeless(engine, edits):
+        return await _judge_all(engine, holds, {})
     sweep = all(hold.claim.proofs == 0 for hold in holds)
     try:
         events = await _read_back(engine, session, first, edits, sweep=sweep)
@@ -81,6 +83,11 @@ async def _prove(engine: Engine, holds: Sequence[Hold]) -> int:
         log.info("verify.read_failed", account=first.claim.account.sub, why=type(refused).__name__)
         events = {}
     return await _judge_all(engine, holds, events)
+
+
+def _is_hopeless(engine: Engine, edits: Sequence[Edit]) -> bool:
+    """Tell whether the time for proof is over twice: each read-back must have died, not failed."""
+    return all((edit.accepted_age_s or 0.0) > 2 * engine.settings.verify_within for edit in edits)
 
 
 async def _judge_all(engine: Engine, holds: Sequence[Hold], events: dict[EventKey, Event]) -> int:

@@ -75,7 +75,7 @@ def check(fleet: Fleet, campaign: str) -> None:
 def test_a_worker_killed_between_post_and_record_leads_to_no_second_write(
     database_url: str, tmp_path: Path
 ) -> None:
-    """The worst moment: the API has taken the batch, nobody has written that down (faults row 2)."""
+    """The worst moment: the API has taken the batch, nobody has written that down (row 2)."""
     slow_answer = {
         "match": {"route": "batch", "times": 1},
         "act": {"do": "delay", "seconds": 30},
@@ -100,7 +100,7 @@ def test_a_worker_killed_between_post_and_record_leads_to_no_second_write(
 def test_a_worker_told_to_stop_lets_go_in_time_and_another_goes_on(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    """SIGTERM in the middle of a batch: the batch comes home, the rest is somebody else's (row 25)."""
+    """SIGTERM amid a batch: the batch comes home, the rest is somebody else's (row 25)."""
     slow = {"match": {"route": "batch", "times": None}, "act": {"do": "delay", "seconds": 2}}
     with a_submitted_campaign(tmp_path, sqlite_url, fault=slow) as (fleet, campaign):
         deadline = time.monotonic() + 40

@@ -179,7 +179,7 @@ async def test_a_locked_account_is_parked_and_others_go_on(sqlite_url: str) -> N
 
 
 async def test_a_second_profile_works_on_while_the_first_is_locked(sqlite_url: str) -> None:
-    """Credentials are a profile's: one account may have a live and a dead one (cronofy-api §11, 19)."""
+    """Credentials are a profile's: an account may have a live and a dead one (§11, 19)."""
     async with a_world(sqlite_url) as world:
         fill(world, 2)
 

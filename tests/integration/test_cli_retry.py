@@ -8,10 +8,8 @@ import pytest
 
 from tests.unit.cli.commands import Shell, complete_settings
 from tests.unit.report.campaigns import End, a_campaign, a_store, uid
-from worker import intake
 from worker.intake import check, open_input, rows
 from worker.model import Code, EditState, Patch, Shift
-from worker.report import RESULT_COLUMNS
 
 COLUMNS = ("account", "calendar_id", "event_uid", "date_hint", "shift", "summary", "x_own", "ref")
 CELLS = (
@@ -49,13 +47,11 @@ def test_failed_lines_of_json_are_input_as_they_are(shell: Shell) -> None:
     assert patches(shell.folder / "out/failed.jsonl") == [(Patch(move=Shift(days=-1)), (line,))]
 
 
-@pytest.mark.skipif(not hasattr(intake, "RESULT_COLUMNS"), reason="intake does not take it yet")
 def test_failed_rows_are_input_as_they_are(shell: Shell) -> None:
     """The operator's way: failed.csv, after a look at it in a spreadsheet, under a new key.
 
     It asks the very same, formulas and the user's own apostrophes included, and is echoed the same.
     """
-    assert getattr(intake, "RESULT_COLUMNS", None) == RESULT_COLUMNS
     (shell.folder / "edits.csv").write_text(_csv(), encoding="utf-8")
     failed(shell, columns=COLUMNS, cells=CELLS)
     asked = patches(shell.folder / "edits.csv")

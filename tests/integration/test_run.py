@@ -68,7 +68,7 @@ async def test_what_must_not_be_touched_is_skipped_by_name(database_url: str) ->
 
 
 async def test_only_the_fields_asked_for_are_changed(sqlite_url: str) -> None:
-    """An edit of one text leaves times and the other texts alone, and clears what it was told to."""
+    """An edit of one text leaves times and the other texts alone, and clears what it is told to."""
     async with a_world(sqlite_url) as world:
         world.add_account()
         world.add_event(1, description="keep me")
@@ -92,7 +92,7 @@ async def test_only_the_fields_asked_for_are_changed(sqlite_url: str) -> None:
 async def test_an_api_that_resets_left_out_fields_does_no_silent_harm(
     sqlite_url: str, reset: str
 ) -> None:
-    """cronofy-api §4.3 does not say what becomes of them: a lost location must be told, at least."""
+    """What becomes of them is not documented (cronofy-api §4.3): a lost location must be told."""
     behaviour = Behaviour(rate=(), lag_s=0.05, **{reset: "reset"})
     async with a_world(sqlite_url, behaviour=behaviour) as world:
         world.add_account()
@@ -144,7 +144,7 @@ async def test_an_event_without_a_hint_or_with_a_wrong_one_is_found_all_the_same
 
 
 async def test_the_same_file_again_changes_nothing(sqlite_url: str) -> None:
-    """A shift that has been made is not made twice, whatever campaign asks for it (features §4, 3)."""
+    """A shift that has been made is not made twice, whichever campaign asks (features §4, 3)."""
     async with a_world(sqlite_url) as world:
         world.add_account()
         for number in range(5):
@@ -176,7 +176,7 @@ async def test_an_absolute_edit_that_is_true_already_is_unchanged(sqlite_url: st
 async def test_a_moved_event_whose_updated_does_not_move_is_proven_by_its_dates(
     sqlite_url: str,
 ) -> None:
-    """Whether `updated` moves is not documented (cronofy-api §9): the sweep alone may show nothing."""
+    """Whether `updated` moves is not documented (cronofy-api §9): the sweep may show nothing."""
     behaviour = Behaviour(rate=(), lag_s=0.05, updated_moves=False)
     async with a_world(sqlite_url, behaviour=behaviour) as world:
         world.add_account()

@@ -1,4 +1,4 @@
-"""No token and no event text where they do not belong: logs, Redis, the database's bytes, errors (law 9)."""
+"""No token and no event text where they do not belong: logs, Redis, the database's bytes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ TEXT_FIELDS = ("summary", "description")
 
 
 def test_canaries_are_found_nowhere(tmp_path: Path, sqlite_url: str) -> None:
-    """A whole run at DEBUG: tokens and titles are looked for in everything that it leaves behind."""
+    """A whole run at DEBUG: tokens and titles are looked for in all that it leaves behind."""
     simulate = [
-        "--accounts", "3", "--events", "40", "--rate", "off", "--behaviour", "rotate_refresh_tokens=true",
-        "--behaviour", "dropped=0.05",
+        "--accounts", "3", "--events", "40", "--rate", "off",
+        "--behaviour", "rotate_refresh_tokens=true", "--behaviour", "dropped=0.05",
     ]  # fmt: skip
     settings = {"CALPATCH_LOG_LEVEL": "DEBUG", "CALPATCH_VERIFY_WITHIN": "2"}
     with a_fleet(tmp_path, sqlite_url, simulate=simulate, settings=settings) as fleet:
         seen_in_redis = b""
         campaign = submit(
-            fleet.settings, fleet.store, path=str(fleet.edits), key="k", reason="r", owner="o", policy=Policy()
-        ).campaign.id  # fmt: skip
+            fleet.settings,
+            fleet.store,
+            path=str(fleet.edits),
+            key="k",
+            reason="test",
+            owner="test",
+            policy=Policy(),
+        ).campaign.id
         with redis.Redis.from_url(fleet.valkey.url) as client:
             deadline = time.monotonic() + 60
             while True:

@@ -177,7 +177,6 @@ def test_the_columns_are_those_of_the_code() -> None:
     assert {name for name in RESULT_COLUMNS if f"`{name}`" not in results} == set()
 
 
-@pytest.mark.xfail(reason="intake does not know the results' columns yet", strict=True)
 def test_a_results_file_is_an_input_again(tmp_path: Any) -> None:
     """README promises that failed.csv can be corrected and submitted as it is."""
     row = dict.fromkeys((*COLUMNS, *RESULT_COLUMNS), "")

@@ -1,4 +1,4 @@
-"""The final configuration of Celery: each setting answers a failure that has happened to somebody."""
+"""The final configuration of Celery: each setting answers a failure that somebody has had."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -17,7 +18,7 @@ from worker.cli.talk import console_for_talk, tell
 from worker.clock import Clock, SystemClock
 from worker.errors import LimiterUnavailable
 from worker.limits import Limiter, LimiterState
-from worker.report import Snapshot, picture, plain_line
+from worker.report import Snapshot, picture, plain_line, why_it_waits
 from worker.settings import Settings
 from worker.store import Store
 
@@ -27,6 +28,8 @@ LOOK_EVERY_S = 0.5
 LOOK_SHARE = 0.2
 #: seconds between two plain lines
 LINE_EVERY_S = 3.0
+#: seconds after which there is a line though nothing has changed
+LINE_AT_LATEST_S = 60.0
 #: seconds over which the pace is measured
 PACE_OVER_S = 30.0
 
@@ -79,18 +82,25 @@ class LiveView:
 
 
 class LineView:
-    """Says one line every few seconds, only when something changed; the last look always."""
+    """Says one line every few seconds, only when something changed; the last look always.
+
+    A time that runs down is no change; once a minute there is a line all the same.
+    """
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last: object = None
         self._next_s = 0.0
+        self._at_latest_s = 0.0
 
     def show(self, look: Snapshot, *, edits_per_min: float | None, at_s: float) -> None:  # noqa: ARG002
         """Say a look."""
-        line = plain_line(look)
-        if line != self._last and (at_s >= self._next_s or look.has_ended):
-            tell(line)
-            self._last, self._next_s = line, at_s + LINE_EVERY_S
+        why = re.sub(r"\d+", "#", why_it_waits(look))
+        now = (look.campaign.state, look.by_state, why)
+        is_news = now != self._last and (at_s >= self._next_s or look.has_ended)
+        if is_news or at_s >= self._at_latest_s:
+            tell(plain_line(look))
+            self._last, self._next_s = now, at_s + LINE_EVERY_S
+            self._at_latest_s = at_s + LINE_AT_LATEST_S
 
     def __enter__(self) -> Self:
         return self

@@ -66,7 +66,7 @@ def status_lines(look: Snapshot) -> list[str]:
     ]
     if why := why_it_waits(look):
         lines.append(f"why      {why}")
-    if not look.has_ended:
+    if not look.has_ended and look.limiter is not None:
         lines.append(f"limit    {limit_line(look)}")
     outcomes = sorted(look.counts.items(), key=lambda each: (-each[1], each[0]))
     for (state, code), count in outcomes:

@@ -12,9 +12,11 @@ from worker.intake.edit import COLUMNS
 from worker.intake.passes import Checked, check, rows
 from worker.intake.row import Row, change_digest
 from worker.intake.source import Format, Input, Source, open_input
+from worker.sheets import RESULT_COLUMNS
 
 __all__ = [
     "COLUMNS",
+    "RESULT_COLUMNS",
     "Checked",
     "Format",
     "Input",

@@ -1,7 +1,8 @@
 """CSV input: a header, one edit a record; `#` lines and blank lines do not count.
 
 Only commas separate. Records may span lines within quotes, so a record is known by the line where
-it starts.
+it starts. A results file is an input again: its own columns are passed over, and the apostrophes
+that keep a spreadsheet from running a cell are taken off.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from worker.intake.lines import LONGEST, Lines
 from worker.intake.problems import CellError, Problems, refused
 from worker.intake.row import Row
 from worker.intake.values import SPREADSHEET_ERRORS
+from worker.sheets import RESULT_COLUMNS, restored
 
 
 class CsvFile:
@@ -30,6 +32,7 @@ class CsvFile:
         self._found = found
         self._reader = reader
         self._feed = _Feed(lines)
+        self._is_results = False
         self.columns: tuple[str, ...] = ()
         self._records = self._read_records()
         self.columns = self._read_header()
@@ -37,21 +40,26 @@ class CsvFile:
     def __iter__(self) -> Iterator[Row]:
         columns, feed, read = self.columns, self._feed, self._reader.read
         pick = itemgetter(*[columns.index(c) if c in columns else -1 for c in COLUMNS])
-        width = len(columns)
+        width = len(columns) + (len(RESULT_COLUMNS) if self._is_results else 0)
         for cells in self._records:
-            kept = tuple(cells)
-            if len(kept) == width:
+            if len(cells) == width:
+                if self._is_results:
+                    cells = [restored(cell) for cell in cells[: len(columns)]]  # noqa: PLW2901
+                kept = tuple(cells)
                 cells.append("")  # what a column picks that the file does not have
                 if (row := read(pick(cells), line_no=feed.start, cells=kept)) is not None:
                     yield row
             else:
-                self._found.note(_wrong_width(len(kept), width), line=feed.start)
+                self._found.note(_wrong_width(len(cells), width), line=feed.start)
 
     def _read_header(self) -> tuple[str, ...]:
         names = tuple(cell.strip() for cell in next(self._records, ()))
         self._found.refuse()
         if not names:
             raise refused("no edits: the file is empty; begin with a line of column names")
+        self._is_results = names[-len(RESULT_COLUMNS) :] == RESULT_COLUMNS
+        if self._is_results:
+            names = names[: -len(RESULT_COLUMNS)]
         judge_header(names, line=self._feed.start, found=self._found)
         self._found.refuse()
         return names

@@ -1,19 +1,13 @@
-"""The results' own columns, and which outcome goes into which file."""
+"""Which outcome goes into which file."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from worker.model import Code, EditState
+from worker.sheets import RESULT_COLUMNS
 
-#: What results append to the input's columns. Intake knows the same list: a file that ends with
-#: these columns is a results file, and what they hold is passed over. `event_tzid` has not the name
-#: of the input's `tzid`: a header never names two columns alike.
-RESULT_COLUMNS: Final = (
-    "line_no", "item_id", "status", "code", "message", "before_start", "before_end",
-    "after_start", "after_end", "event_tzid", "changed_fields", "attempts", "http_status",
-    "error_key", "accepted_at", "verified_at",
-)  # fmt: skip
+__all__ = ["FILES", "OPEN", "RESULT_COLUMNS", "SUCCEEDED", "file_of"]
 
 SUCCEEDED, FAILED, SKIPPED, NOT_ATTEMPTED, OPEN = (
     "succeeded", "failed", "skipped", "not_attempted", "open",

@@ -13,7 +13,7 @@ from rich.text import Text
 from worker.limits import LimiterState
 from worker.model import CampaignState, EditState
 from worker.report.cells import visible
-from worker.report.reasons import why_it_waits
+from worker.report.reasons import eta_s, why_it_waits
 from worker.report.results import message_of
 from worker.report.snapshot import Snapshot
 from worker.report.status import limiter_use
@@ -91,7 +91,8 @@ def _bar(look: Snapshot) -> Table:
     progress = look.progress()
     bar = Table.grid(padding=(0, 2, 0, 0), expand=False)
     figures = Text(f"{progress.done:,}/{progress.total:,}  {progress.percent:.1f} %")
-    eta = Text(f"ETA {format_seconds(look.eta_s)}" if look.eta_s else "", style="bold")
+    left_s = eta_s(look)
+    eta = Text(f"ETA {format_seconds(left_s)}" if left_s else "", style="bold")
     moving = "cyan" if not look.errors else "yellow"
     colour = _STATE_COLOURS.get(look.campaign.state, moving)
     bar.add_row(_track(look, colour), figures, eta)
@@ -236,7 +237,6 @@ def blocks_of(count: int, *, most: int, width: int = WIDEST) -> str:
 
 def plain_line(look: Snapshot) -> str:
     """Return one line for a log or a pipe."""
-    eta = ""
-    if look.eta_s:
-        eta = f" | ETA {format_seconds(look.eta_s)}"
+    left_s = eta_s(look)
+    eta = f" | ETA {format_seconds(left_s)}" if left_s else ""
     return visible(look.progress(why=why_it_waits(look)).sentence().split(" | ETA ")[0] + eta)

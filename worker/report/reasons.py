@@ -34,6 +34,11 @@ def why_it_waits(look: Snapshot) -> str:
     return _missing_part(look) or _limit(look) or _next_due(look)
 
 
+def eta_s(look: Snapshot) -> float | None:
+    """Return the seconds to go; None as well while a part is missing, since nothing moves then."""
+    return None if not look.has_ended and _missing_part(look) else look.eta_s
+
+
 def next_step(look: Snapshot) -> str:
     """Return the one command or deed that helps most now."""
     campaign, name = look.campaign, look.campaign.id

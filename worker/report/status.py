@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from worker.limits import LimiterState
-from worker.report.reasons import next_step, why_it_waits
+from worker.report.reasons import eta_s, next_step, why_it_waits
 from worker.report.snapshot import Snapshot
 from worker.store import CallRow
 
@@ -98,7 +98,7 @@ def status_of(look: Snapshot) -> Status:
         submitted_at=campaign.submitted_at,
         started_at=campaign.started_at,
         finished_at=campaign.finished_at,
-        eta_s=look.eta_s,
+        eta_s=eta_s(look),
         rate_per_min=look.rate_per_min,
         next_step=next_step(look),
     )

@@ -26,7 +26,7 @@ class Ready:
 
 @dataclass(slots=True, kw_only=True)
 class Work:
-    """One run of one chunk. `open` shrinks as edits leave it; what is left waits for another run."""
+    """One run of one chunk; `open` shrinks as edits leave it, the rest waits for another run."""
 
     engine: Engine
     hold: Hold

@@ -104,6 +104,19 @@ def test_lines_come_rarely_and_only_when_something_changed(
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
+def test_a_time_that_runs_down_is_no_news_but_silence_ends_after_a_minute(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half an hour of a locked account is thirty lines, not six hundred."""
+    campaign = a_campaign(store, [End(state=EditState.PENDING)])
+    alive = {"clock": 1.0, "worker:h:1": 1.0}
+    with LineView() as view:
+        for second in range(0, 121, 5):
+            look = a_look(store, campaign, due_s=1800.0 - second, pulses=alive)
+            view.show(look, edits_per_min=None, at_s=float(second))
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
 def test_the_pace_is_that_of_the_last_half_minute() -> None:
     """A slow start an hour ago says nothing about now."""
     tempo = Tempo()

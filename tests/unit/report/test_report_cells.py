@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.report import guarded, restored, visible
-from worker.report.cells import _HARMLESS
 from worker.rules import format_shift, parse_shift
+from worker.sheets import _HARMLESS
 
 TRICKY = st.text(st.sampled_from("'=+-@\t\r\n\0＝aP1DT.M0"), max_size=8)
 

@@ -113,6 +113,13 @@ def test_the_time_to_go_is_calls_by_the_granted_rate(store: Store) -> None:
     assert running(store, calls_left=350).eta_s == 60.0
 
 
+def test_while_a_part_is_missing_nobody_knows_the_time_to_go(store: Store) -> None:
+    """An ETA of eight seconds, for an hour, because no worker runs, would be a lie."""
+    look = running(store, calls_left=350)
+    assert status_of(look).eta_s == 60.0
+    assert status_of(replace(look, pulses={})).eta_s is None
+
+
 def test_a_chunk_that_waits_longer_is_waited_for(store: Store) -> None:
     """Three calls take no time, but the account is locked for half an hour."""
     assert running(store, calls_left=3, due_s=1800.0).eta_s == 1800.0
