@@ -1,0 +1,1 @@
+"""Benchmarks: loads, limits and machine are stated; figures are printed, never asserted."""
