@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, worker_process_init, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    task_postrun,
+    worker_process_init,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from kombu.asynchronous import get_event_loop
 
 from tasks import runner
@@ -86,6 +92,7 @@ def _look() -> None:
     """Do nothing: the loop looks for messages after every timer."""
 
 
-@app.on_after_configure.connect
+# Connected, it keeps Celery from handlers of its own, which would print arguments and errors.
+@setup_logging.connect
 def _logs(**_: object) -> None:
     logs.configure(Settings.load())

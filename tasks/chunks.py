@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import structlog
 from celery.exceptions import Reject
 
 from tasks.celery import app
-from tasks.runner import Cancelled, current
+from tasks.runner import Cancelled, current, note_left
 from tasks.upkeep import top_up
 from worker.dispatch import RUN_CHUNK, VERIFY_ACCOUNT
 from worker.errors import WorkerError
 from worker.run import run_chunk
 from worker.verify import verify_account
-
-log = structlog.get_logger(__name__)
 
 
 @app.task(name=RUN_CHUNK)
@@ -25,7 +22,7 @@ def run(chunk_id: str) -> None:
         raise Reject(reason="stopping", requeue=True) from stopped
     except WorkerError as known:
         # SQL knows the chunk; the lease ends by itself. One line tells it, no traceback.
-        log.warning("chunk.left", why=type(known).__name__)
+        note_left("chunk.left", known)
         return
     if became:
         top_up()
@@ -39,4 +36,4 @@ def verify(sub: str) -> None:
     except Cancelled as stopped:
         raise Reject(reason="stopping", requeue=True) from stopped
     except WorkerError as known:
-        log.warning("verify.left", why=type(known).__name__)
+        note_left("verify.left", known)

@@ -18,88 +18,136 @@ from typing import TypeVar
 import structlog
 
 from worker.app import open_engine
+from worker.clock import Clock, SystemClock
 from worker.engine import Engine
+from worker.errors import WorkerError
 from worker.settings import Settings
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
+#: seconds until what could not be opened is tried again; tasks that come before fail as it did
+OPEN_AGAIN_S = 10.0
+
 
 class Runner:
-    """The loop, its thread, and the engine that lives in it."""
+    """The loop, its thread, and the engine that lives in it once `open` has succeeded."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
         self.settings = settings
+        self._clock = clock or SystemClock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         self._stack = AsyncExitStack()
         self._running: set[asyncio.Task[object]] = set()
+        self._opening = threading.Lock()
+        self._engine: Engine | None = None
+        self._failure: WorkerError | None = None
+        self._failed_at = 0.0
+        #: only ever touched on the loop
+        self._is_stopped = False
         self._thread.start()
-        try:
-            self.engine: Engine = self._call(self._open())
-        except BaseException:
-            self._stop_loop()
-            raise
+
+    @property
+    def engine(self) -> Engine:
+        """The resources, opened by whoever asks first.
+
+        Raises what prevents that, and says so in the log once for each try.
+        """
+        with self._opening:
+            if self._engine is None:
+                self._open()
+            if self._engine is None:
+                raise self._failure or RuntimeError("neither opened nor failed")
+            return self._engine
 
     def run(self, work: Callable[[Engine], Awaitable[T]]) -> T:
         """Run one piece of work on the loop and wait for it, in a pool thread."""
-        return self._call(self._tracked(work))
+        engine = self.engine
+        return self._call(lambda: work(engine))
 
     def stop_after(self, grace_s: float) -> None:
-        """Cancel what still runs after `grace_s` seconds."""
+        """Cancel what still runs after `grace_s` seconds, and whatever comes later."""
         self._loop.call_soon_threadsafe(self._loop.call_later, grace_s, self._cancel_all)
 
     def close(self) -> None:
         """Close session, limiter and database, and end the loop."""
-        self._call(self._stack.aclose())
-        self._stop_loop()
+        closing = asyncio.run_coroutine_threadsafe(self._stack.aclose(), self._loop)
+        try:
+            closing.result()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=5)
+            if not self._thread.is_alive():
+                self._loop.close()
 
-    async def _open(self) -> Engine:
-        return await self._stack.enter_async_context(open_engine(self.settings))
+    def is_told(self, error: WorkerError) -> bool:
+        """Tell whether the log already says why nothing can be done."""
+        return error is self._failure
 
-    async def _tracked(self, work: Callable[[Engine], Awaitable[T]]) -> T:
+    def _open(self) -> None:
+        now = self._clock.monotonic()
+        if self._failure is not None and now - self._failed_at < OPEN_AGAIN_S:
+            return
+        try:
+            self._engine = self._call(
+                lambda: self._stack.enter_async_context(open_engine(self.settings))
+            )
+        except WorkerError as missing:
+            self._failure, self._failed_at = missing, now
+            log.error("worker.cannot_start", why=str(missing))  # noqa: TRY400 - one line, for people
+        else:
+            self._failure = None
+
+    def _call(self, work: Callable[[], Awaitable[T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop).result()
+
+    async def _tracked(self, work: Callable[[], Awaitable[T]]) -> T:
+        if self._is_stopped:
+            raise asyncio.CancelledError
         task: asyncio.Task[object] | None = asyncio.current_task()
         if task is None:  # pragma: no cover - a coroutine always runs in a task
             raise RuntimeError("no task")
         self._running.add(task)
         try:
-            return await work(self.engine)
+            return await work()
         finally:
             self._running.discard(task)
 
     def _cancel_all(self) -> None:
+        # Once: a second time it would interrupt those that are letting go.
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         log.info("worker.cancelling", count=len(self._running))
         for task in self._running:
             task.cancel()
-
-    def _call(self, work: Awaitable[T]) -> T:
-        async def awaited() -> T:
-            return await work
-
-        return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result()
-
-    def _stop_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            self._loop.close()
 
 
 #: What a cancelled run looks like from a pool thread.
 Cancelled = (asyncio.CancelledError, concurrent.futures.CancelledError)
 
-_lock = threading.Lock()
+#: never held while something is opened: the signal that stops a worker must not wait for that
+_lock = threading.RLock()  # a second signal may come in the middle of `close`
 _runners: dict[int, Runner] = {}
 
 
 def current() -> Runner:
-    """Return this process's runner, opening it when it is the first to be asked for."""
+    """Return this process's runner; its engine opens when it is first asked for."""
     with _lock:
         pid = os.getpid()
         if pid not in _runners:
             _runners[pid] = Runner(Settings.load())
         return _runners[pid]
+
+
+def note_left(event: str, known: WorkerError) -> None:
+    """Log in one line why a task did nothing, unless the log says so already."""
+    with _lock:
+        runner = _runners.get(os.getpid())
+    if runner is None or not runner.is_told(known):
+        log.warning(event, why=type(known).__name__)
 
 
 def forget() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import structlog
-
 from tasks.celery import app
-from tasks.runner import current
+from tasks.runner import Cancelled, current, note_left
 from tasks.schedule import SWEEP
 from worker.dispatch import Publisher, relay
 from worker.errors import WorkerError
 from worker.sweep import sweep
-
-log = structlog.get_logger(__name__)
 
 
 @app.task(name=SWEEP)
@@ -22,8 +18,10 @@ def sweep_once() -> None:
         with Publisher(engine.settings, app=app) as publisher:
             sweep(engine.store, publisher, engine.settings)
         engine.store.queue.beat(f"worker:{engine.owner}")
+    except Cancelled:
+        return  # stopping: another worker does the next round
     except WorkerError as known:
-        log.warning("sweep.left", why=type(known).__name__)
+        note_left("sweep.left", known)
 
 
 def top_up() -> None:
@@ -33,4 +31,4 @@ def top_up() -> None:
         with Publisher(engine.settings, app=app) as publisher:
             relay(engine.store, publisher, engine.settings)
     except WorkerError as known:
-        log.info("relay.left", why=type(known).__name__)
+        note_left("relay.left", known)

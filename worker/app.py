@@ -25,6 +25,8 @@ from worker.errors import (
     NotFound,
     SettingsError,
     TokenLost,
+    VaultError,
+    WorkerError,
 )
 from worker.intake import Checked, Input, Row, change_digest, check, open_input, rows
 from worker.limits import RedisLimiter, open_limiter, parse_rate
@@ -43,7 +45,11 @@ def open_store(settings: Settings, *, check_schema: bool = True) -> Store:
     """Open the database; raises SettingsError or StoreUnavailable with the next step."""
     database = Database(settings.database_url, pool_size=SQL_THREADS)
     if check_schema:
-        require_schema(database)
+        try:
+            require_schema(database)
+        except WorkerError:
+            database.dispose()
+            raise
     return Store(database)
 
 
@@ -63,9 +69,9 @@ async def open_engine(settings: Settings, *, store: Store | None = None) -> Asyn
     """Open everything a run needs, and close it again; one for each process, inside its loop."""
     settings.need("vault_keys", "cronofy_client_id", "cronofy_client_secret")
     vault = Vault(settings.keys)
+    limiter = limiter_of(settings)
     owned = store is None
     store = store or open_store(settings)
-    limiter = limiter_of(settings)
     limits = ClientLimits(batch_counts_as=settings.batch_counts_as, queue_s=settings.chunk_budget)
     clock = SystemClock()
     threads = ThreadPoolExecutor(SQL_THREADS, thread_name_prefix="sql")
@@ -251,13 +257,15 @@ async def _check_account(engine: Engine, sub: str) -> AccountCheck:
             )
 
         found = await session.use(look)
-    except (ApiError, TokenLost) as refused:
+    except (ApiError, TokenLost, VaultError) as refused:
         return _failed_check(engine, sub, refused)
     engine.store.accounts.set_status(sub, AccountStatus.ACTIVE, actor=engine.owner)
     return found
 
 
-def _failed_check(engine: Engine, sub: str, refused: ApiError | TokenLost) -> AccountCheck:
+def _failed_check(
+    engine: Engine, sub: str, refused: ApiError | TokenLost | VaultError
+) -> AccountCheck:
     """Park or lose an account by what the API said; an API that is down changes nothing."""
     account = engine.store.accounts.get(sub)
     status = account.status if account else AccountStatus.LOST

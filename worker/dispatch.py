@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from celery import Celery
 from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 
 from worker.errors import BrokerUnavailable
 from worker.settings import Settings
@@ -94,7 +94,7 @@ class Publisher:
                     self._send(producer, RUN_CHUNK, chunk_id, queue=lane)
                 for account in due.accounts:
                     self._send(producer, VERIFY_ACCOUNT, account, queue=VERIFY_QUEUE)
-        except (OperationalError, OSError) as broken:
+        except (KombuError, OSError) as broken:
             raise BrokerUnavailable(
                 "Redis does not take messages",
                 next_step="Nothing is lost: the clock sends them once it is back",

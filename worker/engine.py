@@ -20,7 +20,7 @@ import structlog
 
 from worker.clock import Clock
 from worker.cronofy import CallCount, Cronofy, base_url
-from worker.errors import LeaseLost, StoreUnavailable
+from worker.errors import LeaseLost, StoreUnavailable, WorkerError
 from worker.limits import Limiter
 from worker.model import CampaignState
 from worker.settings import Settings
@@ -31,6 +31,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
+
+#: How often a run asks SQL whether it may still send, in seconds; so soon a cancelled campaign's
+#: last POST has left.
+ASK_EVERY_S = 2.0
+#: The longest pause between two tries to write down what has happened, in seconds.
+LONGEST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +55,19 @@ class Engine:
     roll: Callable[[], float] = random
 
     async def db(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
-        """Run a statement in one of the threads for SQL."""
+        """Run a statement in one of the threads for SQL.
+
+        A cancelled run waits for it: a thread cannot be stopped, and what it writes late would
+        meet what the run writes next.
+        """
         bound = functools.partial(work, *args, **named)
-        return await asyncio.get_running_loop().run_in_executor(self.threads, bound)
+        done = asyncio.get_running_loop().run_in_executor(self.threads, bound)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait([done])
+            done.exception()  # looked at, or the loop complains that nobody did
+            raise
 
     def session(self, account: Account, calls: CallCount) -> Session:
         """Open an account for one run."""
@@ -78,6 +94,30 @@ class Engine:
         return min(self.settings.batch_size, self.limiter.max_weight)
 
 
+async def leased(
+    engine: Engine, claim: Callable[..., Claim | list[Claim] | None], name: str
+) -> list[Claim]:
+    """Claim a chunk or an account's chunks; cancelled meanwhile, what was claimed is given back.
+
+    Otherwise a stopping worker would leave leases that nobody holds, and a rescue to each.
+    """
+    asked = engine.db(claim, name, owner=engine.owner, lease_s=engine.settings.lease)
+    claiming = asyncio.ensure_future(asked)
+    try:
+        return _listed(await asyncio.shield(claiming))
+    except asyncio.CancelledError:
+        with contextlib.suppress(WorkerError):
+            for one in _listed(await claiming):
+                await engine.db(engine.store.chunks.release, one)
+        raise
+
+
+def _listed(found: Claim | list[Claim] | None) -> list[Claim]:
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
+
+
 class Hold:
     """A leased chunk, kept alive in the background; every effect asks `check` first.
 
@@ -92,26 +132,52 @@ class Hold:
         self._lease_s = engine.settings.lease
         self._renewed_at = engine.clock.monotonic()
         self._lost = False
+        #: as SQL last told it
+        self.campaign_state = claim.campaign.state
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the lease surely still holds."""
+        age_s = self._engine.clock.monotonic() - self._renewed_at
+        return not self._lost and age_s <= self._lease_s * 0.9
 
     def check(self) -> None:
         """Raise LeaseLost unless the lease surely still holds."""
-        age_s = self._engine.clock.monotonic() - self._renewed_at
-        if self._lost or age_s > self._lease_s * 0.9:
+        if not self.is_held:
             raise LeaseLost(f"The lease of chunk {self.claim.chunk_id} has run out")
 
-    async def record(self, steps: Sequence[Step], notes: Sequence[Note] = ()) -> CampaignState:
-        """Write steps and audit, fenced by the epoch; returns the campaign's state now."""
-        asked_at = self._engine.clock.monotonic()
-        state = await self._engine.db(
-            self._engine.store.chunks.record,
-            self.claim,
-            steps,
-            lease_s=self._lease_s,
-            notes=notes,
-            calls=self.take_calls(),
-        )
-        self._renewed_at = asked_at
-        return state
+    async def record(self, steps: Sequence[Step], notes: Sequence[Note] = ()) -> None:
+        """Write steps and audit, fenced by the epoch.
+
+        While the database is away it is tried again, as long as the lease holds: what an API call
+        has brought home is worth the wait (row 9), and to write the same twice changes nothing.
+        """
+        calls = self.take_calls()
+        pause_s = 0.1
+        while True:
+            asked_at = self._engine.clock.monotonic()
+            try:
+                state = await self._engine.db(
+                    self._engine.store.chunks.record,
+                    self.claim,
+                    steps,
+                    lease_s=self._lease_s,
+                    notes=notes,
+                    calls=calls,
+                )
+                break
+            except StoreUnavailable:
+                if not self.is_held:
+                    raise
+                log.warning("outcome.not_recorded", chunk=self.claim.chunk_id)
+            await self._engine.clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        self._renewed(asked_at, state)
+
+    def _renewed(self, asked_at: float, state: CampaignState) -> None:
+        # Two answers may come in any order; the lease is as long as the later question made it.
+        if asked_at >= self._renewed_at:
+            self._renewed_at, self.campaign_state = asked_at, state
 
     def take_calls(self) -> list[CallRow]:
         """Return the calls counted since the last time."""
@@ -122,15 +188,18 @@ class Hold:
         return rows
 
     async def keep(self) -> None:
-        """Renew the lease for as long as the run goes on."""
+        """Renew the lease for as long as the run goes on, where no record has done so."""
+        period_s = min(self._lease_s / 4, ASK_EVERY_S)
         while True:
-            await asyncio.sleep(self._lease_s / 3)
+            await asyncio.sleep(period_s)
             asked_at = self._engine.clock.monotonic()
+            if asked_at - self._renewed_at < period_s:
+                continue
             try:
-                await self._engine.db(
+                state = await self._engine.db(
                     self._engine.store.chunks.renew, self.claim, lease_s=self._lease_s
                 )
-                self._renewed_at = asked_at
+                self._renewed(asked_at, state)
             except LeaseLost:
                 self._lost = True
                 return
@@ -148,5 +217,4 @@ async def holding(engine: Engine, claims: Sequence[Claim]) -> AsyncIterator[list
     finally:
         for keeper in keepers:
             keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*keepers, return_exceptions=True)
+        await asyncio.gather(*keepers, return_exceptions=True)

@@ -48,12 +48,26 @@ def places_only(
         return line
     error = found if isinstance(found, BaseException) else sys.exc_info()[1]
     if error is not None:
-        places = [
-            f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)
-        ]
-        line["exception"] = f"{type(error).__name__} at " + " < ".join(reversed(places))
+        line["exception"] = _told(error)
     return line
+
+
+def _told(error: BaseException) -> str:
+    places = [
+        f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    return f"{type(error).__name__} at " + " < ".join(reversed(places))
+
+
+class NamesOnly(logging.Formatter):
+    """Shows who said something, and an exception's places: never what was said."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line for a library's record."""
+        line = f"{record.levelname} {record.name}"
+        error = record.exc_info[1] if record.exc_info else None
+        return f"{line} {_told(error)}" if error is not None else line
 
 
 class Unfailing:
@@ -88,8 +102,10 @@ def configure(settings: Settings) -> None:
         logger_factory=lambda *_: Unfailing(),
         cache_logger_on_first_use=False,
     )
-    # Libraries log what they like, URLs and payloads included: of theirs, only the name of the
-    # logger passes, and only for warnings. Celery sets levels of its own, so they are set here.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s")
+    # Libraries log what they like, URLs, payloads and texts of exceptions included: of theirs, only
+    # names pass, and only for warnings. Celery sets levels of its own, so they are set here.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(NamesOnly())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in ("celery", "kombu", "alembic", "aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)

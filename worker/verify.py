@@ -15,17 +15,14 @@ from typing import assert_never
 import structlog
 
 from worker.cronofy import Access
-from worker.engine import Engine, Hold, holding
+from worker.engine import Engine, Hold, holding, leased
 from worker.errors import (
-    ApiError,
     Gone,
     LeaseLost,
-    LimiterUnavailable,
     Rejected,
     StoreUnavailable,
-    TokenLost,
+    WorkerError,
 )
-from worker.limits import WaitTooLong
 from worker.model import AllDay, Code, EditState, Event, EventKey, Timed
 from worker.rules import (
     Mismatch,
@@ -47,56 +44,64 @@ log = structlog.get_logger(__name__)
 SWEEP_MARGIN_S = 120.0
 #: the longest wait between two read-backs, in seconds
 LONGEST_WAIT_S = 120.0
+#: so many read-backs must have failed before the time for proof can be over: it may have passed
+#: while no worker was there, and then nothing has been tried yet
+FAIR_TRIES = 3
+#: rescues of a chunk whose read-back killed its worker twice (each counts two)
+DEADLY = 3
 
 
 async def verify_account(engine: Engine, sub: str) -> int:
     """Read back what an account's chunks wait for; returns how many edits ended."""
-    claims = await engine.db(
-        engine.store.chunks.claim_proofs, sub, owner=engine.owner, lease_s=engine.settings.lease
-    )
+    claims = await leased(engine, engine.store.chunks.claim_proofs, sub)
     if not claims:
         return 0
     async with holding(engine, claims) as holds:
         try:
-            return await _prove(engine, holds)
-        except StoreUnavailable:
-            raise
+            ended = await _prove(engine, holds)
         except asyncio.CancelledError:
-            await asyncio.shield(_let_go(engine, holds, tried=False))
+            await _let_go(engine, holds, tried=False)
             raise
-        except Exception:
-            # Even a read that nobody can make sense of must not keep a campaign open for ever.
-            log.exception("verify.crashed", account=sub)
-            return await _judge_all(engine, holds, {})
+        await _let_go(engine, holds, tried=True)
+        return ended
 
 
 async def _prove(engine: Engine, holds: Sequence[Hold]) -> int:
-    first = holds[0]
-    session = engine.session(first.claim.account, first.calls)
-    edits = [edit for hold in holds for edit in hold.claim.edits]
-    if _is_hopeless(engine, edits):
-        return await _judge_all(engine, holds, {})
-    sweep = all(hold.claim.proofs == 0 for hold in holds)
-    try:
-        events = await _read_back(engine, session, first, edits, sweep=sweep)
-    except (ApiError, TokenLost, LimiterUnavailable, WaitTooLong) as refused:
-        log.info("verify.read_failed", account=first.claim.account.sub, why=type(refused).__name__)
-        events = {}
-    return await _judge_all(engine, holds, events)
-
-
-def _is_hopeless(engine: Engine, edits: Sequence[Edit]) -> bool:
-    """Tell whether the time for proof is over twice: each read-back must have died, not failed."""
-    return all((edit.accepted_age_s or 0.0) > 2 * engine.settings.verify_within for edit in edits)
-
-
-async def _judge_all(engine: Engine, holds: Sequence[Hold], events: dict[EventKey, Event]) -> int:
-    """Judge and release every chunk; returns how many edits ended."""
+    """Read once for all chunks, and judge each; returns how many edits ended."""
+    events = {} if _is_hopeless(engine, holds) else await _seen(engine, holds)
     ended = 0
     for hold in holds:
-        ended += await _judge_chunk(engine, hold, events)
-    await _let_go(engine, holds, tried=True)
+        if events is not None or hold.claim.proofs >= FAIR_TRIES:
+            ended += await _judge_chunk(engine, hold, events or {})
     return ended
+
+
+async def _seen(engine: Engine, holds: Sequence[Hold]) -> dict[EventKey, Event] | None:
+    """Return what a read shows of the edits' events; None when it failed, which proves nothing."""
+    first = holds[0]
+    sub = first.claim.account.sub
+    session = engine.session(first.claim.account, first.calls)
+    edits = [edit for hold in holds for edit in hold.claim.edits]
+    sweep = all(hold.claim.proofs == 0 for hold in holds)
+    try:
+        return await _read_back(engine, session, first, edits, sweep=sweep)
+    except StoreUnavailable:
+        raise
+    except WorkerError as refused:
+        log.info("verify.read_failed", account=sub, why=type(refused).__name__)
+    except Exception:
+        # Even a read that nobody can make sense of must not keep a campaign open for ever.
+        log.exception("verify.crashed", account=sub)
+    return None
+
+
+def _is_hopeless(engine: Engine, holds: Sequence[Hold]) -> bool:
+    """Tell whether reading back kills its workers, and the time for proof is over twice."""
+    edits = [edit for hold in holds for edit in hold.claim.edits]
+    is_over = all(
+        (edit.accepted_age_s or 0.0) > 2 * engine.settings.verify_within for edit in edits
+    )
+    return is_over and any(hold.claim.rescues >= DEADLY for hold in holds)
 
 
 async def _read_back(
@@ -210,10 +215,14 @@ def _outcome(
 
 
 async def _let_go(engine: Engine, holds: Sequence[Hold], *, tried: bool) -> None:
-    """Release every chunk; what is not proven is read back again, later each time."""
+    """Release every chunk; what is not proven is read back again, later each time.
+
+    Where that fails the lease runs out by itself.
+    """
     for hold in holds:
         proofs = hold.claim.proofs + (1 if tried else 0)
-        wait = min(LONGEST_WAIT_S, engine.settings.verify_delay * 2**proofs)
+        # The exponent is bounded first: the power of a high count would not fit into a float.
+        wait = min(LONGEST_WAIT_S, engine.settings.verify_delay * 2.0 ** min(proofs, 16))
         try:
             await engine.db(
                 engine.store.chunks.release,
@@ -222,5 +231,5 @@ async def _let_go(engine: Engine, holds: Sequence[Hold], *, tried: bool) -> None
                 proofs=proofs,
                 calls=hold.take_calls(),
             )
-        except LeaseLost:
-            log.warning("verify.lease_lost", chunk=hold.claim.chunk_id)
+        except (LeaseLost, StoreUnavailable) as lost:
+            log.warning("verify.not_released", chunk=hold.claim.chunk_id, why=type(lost).__name__)

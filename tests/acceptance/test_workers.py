@@ -8,7 +8,7 @@ import signal
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ FEW = ["--accounts", "1", "--events", "60", "--rate", "off", "--behaviour", "lag
 
 @contextmanager
 def a_submitted_campaign(
-    folder: Path, database_url: str, *, fault: dict[str, object] | None = None, workers: int = 1
+    folder: Path, database_url: str, *, fault: Mapping[str, object] | None = None, workers: int = 1
 ) -> Iterator[tuple[Fleet, str]]:
     """Start a small fleet, arm a fault, submit; the test does the rest."""
     with a_fleet(folder, database_url, simulate=FEW, workers=workers) as fleet:
@@ -151,6 +151,31 @@ def test_a_redis_that_restarts_empty_costs_only_time(sqlite_url: str, tmp_path: 
         wait_for_end(fleet, campaign, within_s=90)
 
         assert max(taken(fleet).values()) == 1
+        check(fleet, campaign)
+
+
+@pytest.mark.slow
+def test_a_worker_without_its_key_says_so_once_and_stays(sqlite_url: str, tmp_path: Path) -> None:
+    """One clear line with the remedy, no crash loop; with the key, everything goes on."""
+    settings = {"CALPATCH_RESEND_AFTER": "2"}
+    with a_fleet(tmp_path, sqlite_url, simulate=FEW, workers=0, settings=settings) as fleet:
+        key = fleet.environ.pop("CALPATCH_VAULT_KEYS")
+        keyless = fleet.start_worker()
+        campaign = submitted(fleet)
+        deadline = time.monotonic() + 40
+        while "worker.cannot_start" not in fleet.logs():
+            assert time.monotonic() < deadline, fleet.logs()[-2000:]
+            pause(0.1)
+        pause(3.0)
+        assert keyless.poll() is None
+        assert fleet.logs().count("CALPATCH_VAULT_KEYS") == 1
+        assert "Traceback" not in fleet.logs()
+        keyless.send_signal(signal.SIGTERM)
+        assert keyless.wait(timeout=25) == 0
+
+        fleet.environ["CALPATCH_VAULT_KEYS"] = key
+        fleet.start_worker()
+        wait_for_end(fleet, campaign, within_s=60)
         check(fleet, campaign)
 
 

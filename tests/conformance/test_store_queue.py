@@ -227,6 +227,17 @@ def test_poison_is_bisected_down_to_the_edit_that_kills(store: Store) -> None:
     assert store.audit.verify()[1] == []
 
 
+def test_poison_that_may_have_been_sent_is_not_said_to_have_failed(store: Store) -> None:
+    """Workers may have died on the very answer that tells that the write was taken."""
+    submit(store, some_rows(1), chunk_size=1)
+    bring(store, claim(store), S.SENDING, lines=[2])
+    expire(store, "c-june.1")
+    die(store, "c-june.1")
+    assert store.queue.take_apart_poison() == ["c-june.1"]
+    assert states(store) == {2: (S.UNVERIFIED, Code.POISON)}
+    assert store.audit.of_event("evt_2")[-1].action == "edit.unverified"
+
+
 def test_accepted_edits_of_a_poisoned_chunk_stay_provable(store: Store) -> None:
     """They were sent and wait to be read back, whatever killed the workers afterwards."""
     submit(store, some_rows(5), chunk_size=5)

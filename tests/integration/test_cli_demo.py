@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.cli.commands import heeding_ctrl_c
+
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 COMMAND = [sys.executable, "-m", "worker.cli", "demo", "--accounts", "2", "--events", "30"]
@@ -34,9 +36,12 @@ def test_a_demo_that_is_ended_takes_its_children_along(
 ) -> None:
     """Servers and workers that stay behind would eat the machine, run by run."""
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(
-        COMMAND, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        heeding_ctrl_c(),
+        subprocess.Popen(
+            COMMAND, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stderr is not None
         assert any("edits submitted" in line or "running" in line for line in process.stderr)
         process.send_signal(number)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands import complete_settings
+from tests.unit.cli.commands import complete_settings, heeding_ctrl_c
 from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign, a_store, uid
 from worker.cli.processes import QUEUES, beat_command, worker_command
 from worker.model import EditState
@@ -67,7 +67,10 @@ def test_ctrl_c_leaves_the_campaign_running_and_says_so(
     """Exit 130, with the command that shows it again."""
     a_campaign(a_store(tmp_path / "calpatch.db"), [End(state=EditState.PENDING)])
     command = [*CALPATCH, "status", "--watch"]
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        heeding_ctrl_c(),
+        subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process,
+    ):
         assert process.stderr is not None
         assert "running 0/1" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
@@ -136,18 +139,13 @@ def test_a_person_confirms_by_typing_the_number_of_edits(
 def test_work_becomes_a_celery_worker(environ: dict[str, str]) -> None:
     """A supervisor's signals reach the worker itself, and its exit code is the worker's."""
     assert worker_command(4)[3:] == [
-        "-A", "tasks", "worker", "-P", "threads", "-c", "4", "--without-gossip",
+        "-m", "celery", "-q", "-A", "tasks", "worker", "-P", "threads", "-c", "4",
+        "--without-gossip",
         "--without-mingle", "-Q", QUEUES, "-l", "INFO",
     ]  # fmt: skip
     assert beat_command()[3:] == [
-        "-A",
-        "tasks",
-        "beat",
-        "-S",
-        "celery.beat.Scheduler",
-        "-l",
-        "INFO",
-    ]
+        "-m", "celery", "-q", "-A", "tasks", "beat", "-S", "celery.beat.Scheduler", "-l", "INFO",
+    ]  # fmt: skip
     del environ["CALPATCH_VAULT_KEYS"]
     ended = subprocess.run(
         [*CALPATCH, "work"], env=environ, capture_output=True, text=True, check=False

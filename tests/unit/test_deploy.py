@@ -242,6 +242,28 @@ class TestEnvironment:
         assert ".env" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
 
 
+class TestRunbook:
+    """deploy/RUNBOOK.md."""
+
+    def test_it_quotes_what_the_status_says(self) -> None:
+        """Whoever searches the page for the line on the screen finds it."""
+        text = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
+        table = text.partition("| it says |")[2].partition("\n\n")[0]
+        quoted = re.findall(r"^\| (?!-)([^|]+?) \|", table, re.MULTILINE)
+        said = "".join(
+            (ROOT / "worker" / part).read_text(encoding="utf-8")
+            for part in ("report/reasons.py", "limits/shared.py")
+        )
+        parts = [
+            part
+            for each in quoted
+            for part in re.split(r" ?[…`] ?|account|\bis |, or ", each)
+            if part
+        ]
+        assert len(quoted) >= 6
+        assert not [part for part in parts if part not in said]
+
+
 def values() -> dict[str, str]:
     """The template's lines, those that are commented out included."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def _text(path: str) -> str:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise _refused(f"the file cannot be read: {reason}") from error
+        raise _refused(f"the file cannot be read: {reason}", name=path) from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -66,7 +66,9 @@ def _csv_lines(text: str, found: list[Problem]) -> Iterator[Line]:
     records = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(records, [])]
-        if not _is_header(header, found):
+        if not header:
+            _note(found, 0, "", "no accounts; the file is empty")
+        if not header or not _is_header(header, found):
             return
         for cells in records:
             if not any(cells):
@@ -165,5 +167,5 @@ def _note(found: list[Problem], line: int, column: str, message: str) -> None:
     found.append(Problem(line=line, column=column, value="", message=message))
 
 
-def _refused(message: str) -> InvalidInput:
-    return InvalidInput([Problem(line=0, column="", value="", message=message)])
+def _refused(message: str, *, name: str = "") -> InvalidInput:
+    return InvalidInput([Problem(line=0, column="", value=name, message=message)])

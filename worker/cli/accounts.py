@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 import typer
 
@@ -13,9 +14,12 @@ from worker.cli.options import JsonOption
 from worker.cli.person import confirmed, user_name
 from worker.cli.talk import give, give_json, give_table, plural, tell
 from worker.errors import NotFound
-from worker.model import AccountStatus
+from worker.model import AccountStatus, Code
 from worker.settings import Settings
 from worker.store import Account
+
+if TYPE_CHECKING:
+    from worker.app import AccountCheck
 
 accounts = typer.Typer(help="Authorizations: whose calendars may be edited.")
 
@@ -68,8 +72,8 @@ def list_accounts(*, as_json: JsonOption = False) -> None:
         (each.sub, each.label, each.data_center, str(each.status), each.reason, _calendars(each))
         for each in found
     ]
-    columns = ("account", "label", "data center", "status", "reason", "editable calendars")
-    give_table(columns, rows, right="editable calendars")
+    columns = ("account", "label", "center", "status", "reason", "editable")
+    give_table(columns, rows, texts="label,reason")
 
 
 def check(
@@ -91,14 +95,39 @@ def check(
         give_json(found)
     else:
         rows = [
-            (each.sub, str(each.status), each.reason, f"{each.elevated} of {each.calendars}")
+            (
+                each.sub,
+                str(each.status),
+                each.reason,
+                "" if _trouble(each) else f"{each.elevated} of {each.calendars}",
+            )
             for each in found
         ]
-        give_table(("account", "status", "reason", "editable calendars"), rows)
-    unusable = sum(each.status is not AccountStatus.ACTIVE for each in found)
-    if unusable:
-        tell(f"calpatch: {plural(unusable, 'account')} cannot be used. Its owner must reconnect it")
+        columns = ("account", "status", "reason", "editable calendars")
+        give_table(columns, rows, texts="reason,editable calendars")
+    troubles = Counter(filter(None, map(_trouble, found)))
+    for (what, step), count in troubles.items():
+        tell(f"calpatch: {plural(count, 'account')} {what}. {step}")
+    if troubles:
         raise typer.Exit(ExitCode.CONFIG)
+
+
+def _trouble(found: AccountCheck) -> tuple[str, str] | None:
+    """Return what is wrong with an account and what to do; None for a good one."""
+    match found.status:
+        case AccountStatus.LOST:
+            return "lost", "Authorize again, then `calpatch accounts import` the new tokens"
+        case AccountStatus.PARKED if found.reason == Code.UNAUTHORIZED:
+            step = "Check the client id and secret, then `calpatch accounts check` again"
+            return "refused even after a refresh", step
+        case AccountStatus.PARKED:
+            return "locked", "The owner reconnects it, then `calpatch accounts check` again"
+        case AccountStatus.ACTIVE if found.reason:
+            return "not checked", "`calpatch doctor` tells whether the API can be reached"
+        case AccountStatus.ACTIVE:
+            return None
+        case _:
+            assert_never(found.status)
 
 
 def forget(

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import redis
 from msgspec import Struct
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from worker.cli.context import pace_of, refuse_missing_file
+from worker.cli.reach import REACH_S, reached_redis
+from worker.cli.talk import plural
 from worker.cronofy import base_url
 from worker.errors import WorkerError
 from worker.model import AccountStatus
@@ -28,8 +28,6 @@ from worker.store import Account, Store, versions
 Verdict: TypeAlias = Literal["ok", "warn", "fail"]
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-#: seconds to wait for Redis or the API's host
-REACH_S = 3.0
 #: the first SQLite with everything that our statements use (RETURNING, UPDATE FROM, ->>)
 OLDEST_SQLITE = (3, 38, 0)
 
@@ -100,15 +98,11 @@ def _open(settings: Settings) -> tuple[Store | None, Finding]:
 
     try:
         refuse_missing_file(settings.database_url)
-        store = open_store(settings, check_schema=False)
-        current, needed = versions(store.database)
+        store = open_store(settings)
+        current, _ = versions(store.database)
         server = _server(store)
     except WorkerError as error:
         return None, fail("database", error.message, error.next_step)
-    if current != needed:
-        has = f"version {current}" if current else "no tables"
-        store.database.dispose()
-        return None, fail("database", f"{has}, {needed} is needed", "Run `calpatch migrate`")
     if store.database.is_sqlite and _numbers(server) < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         return store, warn("database", f"SQLite {server}", f"Use SQLite {oldest} or newer")
@@ -127,22 +121,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:
-    step = "Start Redis, or correct CALPATCH_REDIS_URL"
     try:
-        with redis.Redis.from_url(
-            settings.redis_url,
-            socket_timeout=REACH_S,
-            socket_connect_timeout=REACH_S,
-            decode_responses=True,
-            retry=Retry(NoBackoff(), 0),
-        ) as client:
+        with reached_redis(settings.redis_url) as client:
             yield ok("redis", _version(client.info("server")))
             yield from _kept(client)
-    except ValueError:
-        # Without the cause: the address holds the password.
-        yield fail("redis", "the address cannot be read", step)
-    except (redis.RedisError, OSError) as error:
-        yield fail("redis", f"does not answer ({type(error).__name__})", step)
+    except WorkerError as error:
+        yield fail("redis", error.message, error.next_step)
 
 
 def _version(server: Any) -> str:
@@ -194,7 +178,7 @@ def _vault(settings: Settings, store: Store) -> Finding:
         sealed = store.accounts.all()
         for account in sealed:
             vault.open(account.sub, account.refresh_token)
-        return ok("vault", f"{len(vault.key_ids)} keys open the tokens of {len(sealed)} accounts")
+        return ok("vault", f"opens the tokens of {plural(len(sealed), 'account')}")
 
     return _guarded("vault", opens)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from worker.errors import LimiterUnavailable, NotFound, StoreUnavailable
@@ -13,6 +14,9 @@ from worker.limits import LimiterState
 from worker.report import Pace, Snapshot, take_snapshot
 from worker.settings import Settings
 from worker.store import Campaign, Store
+
+#: campaigns among which a mistyped name is looked for
+RECENT = 500
 
 
 @contextmanager
@@ -45,10 +49,18 @@ def find_campaign(store: Store, name: str | None) -> Campaign:
     """Return the campaign of that id or key, or the latest. Raises NotFound."""
     campaign = store.campaigns.get(name) if name else store.campaigns.latest()
     if campaign is None:
-        what = f"No campaign has the id or key {name}" if name else "There is no campaign yet"
-        step = "`calpatch list` shows all" if name else "`calpatch submit` makes one"
-        raise NotFound(what, next_step=step)
+        if name is None:
+            raise NotFound("There is no campaign yet", next_step="`calpatch submit` makes one")
+        step = f"{_alike(store, name)}`calpatch list` shows all"
+        raise NotFound(f"No campaign has the id or key {name}", next_step=step)
     return campaign
+
+
+def _alike(store: Store, name: str) -> str:
+    """Return a question about the recent campaign whose name is most like it, or nothing."""
+    names = [each for one in store.campaigns.newest(limit=RECENT) for each in (one.key, one.id)]
+    found = get_close_matches(name, names, n=1)
+    return f"Did you mean {found[0]}? " if found else ""
 
 
 def pace_of(settings: Settings) -> Pace:

@@ -116,4 +116,4 @@ def _give_proof(proof: list[Check]) -> None:
         for check in proof
     ]
     give("")
-    give_table(("", "claim", "expected", "found"), rows, right="expected,found")
+    give_table(("", "claim", "expected", "found"), rows, right="expected,found", texts="claim")

@@ -6,7 +6,7 @@ import typer
 
 from worker.cli.exits import ExitCode
 from worker.cli.options import JsonOption
-from worker.cli.talk import give_json, give_rich, tell
+from worker.cli.talk import give_json, give_table, tell
 from worker.settings import Settings
 
 
@@ -28,12 +28,15 @@ def doctor(*, as_json: JsonOption = False) -> None:
     if as_json:
         give_json(found)
     else:
-        for each in found:
-            line = Text(f"{each.status:<5}", style=COLOURS[each.status])
-            line.append(f"{each.name:<10} {each.detail}", style="default")
-            if each.next_step:
-                line.append(f". {each.next_step}", style="default")
-            give_rich(line)
+        rows = [
+            (
+                Text(each.status, style=COLOURS[each.status]),
+                each.name,
+                ". ".join(filter(None, (each.detail, each.next_step))),
+            )
+            for each in found
+        ]
+        give_table(("verdict", "part", "detail"), rows, texts="detail", head=False)
     if failed := sum(each.status == "fail" for each in found):
         tell(f"calpatch: {failed} of {len(found)} checks failed. Mend them from the top down")
         raise typer.Exit(ExitCode.CONFIG)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import Annotated
 
 import structlog
@@ -32,6 +34,9 @@ from worker.report import visible
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+#: what a full or broken disk says
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 
 app = typer.Typer(
     name="calpatch",
@@ -67,11 +72,18 @@ def _top(
 
 def main() -> None:
     """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # An old locale has no "ü": better a visible escape than no answer at all.
+            stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         close_stdout()
+    except OSError as error:
+        close_stdout()
+        code = _unwritten(error)
     sys.exit(code)
 
 
@@ -97,6 +109,8 @@ def guarded_run(command: Callable[[], int]) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return ExitCode.OK
+    except OSError as error:
+        return _unwritten(error) if error.errno in FULL else _internal(error)
     except Exception as error:
         return _internal(error)
 
@@ -115,6 +129,11 @@ def _start_logging() -> None:
     except SettingsError:
         # The command itself reports it, unless it needs no settings at all (`--help`, `keys new`).
         return
+
+
+def _unwritten(error: OSError) -> int:
+    tell(f"calpatch: the output cannot be written ({error.strerror}); run it again elsewhere")
+    return ExitCode.INTERNAL
 
 
 def _internal(error: Exception) -> int:

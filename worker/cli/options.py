@@ -40,7 +40,8 @@ def wait_seconds(text: str | None) -> float | None:
 def chosen(option: str, text: str, *, among: tuple[str, ...]) -> str:
     """Return the text if it is one of a few words. Raises WrongOption."""
     if text not in among:
-        raise wrong_option(option, text, f"expected {' or '.join(among)}")
+        words = f"{', '.join(among[:-1])} or {among[-1]}"
+        raise wrong_option(option, text, f"expected {words}")
     return text
 
 

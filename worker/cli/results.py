@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,11 @@ def _give(summary: Summary, folder: Path, *, as_json: bool) -> None:
     if as_json:
         give_json(summary)
         return
-    rows = [(str(folder / each.name), f"{each.rows:,}", each.sha256) for each in summary.files]
-    give_table(("file", "edits", "sha256"), rows, right="edits")
+    # Checksums are for scripts: they would fill a person's screen.
+    columns = ("file", "edits") if sys.stdout.isatty() else ("file", "edits", "sha256")
+    rows = [
+        (str(folder / each.name), f"{each.rows:,}", each.sha256)[: len(columns)]
+        for each in summary.files
+    ]
+    give_table(columns, rows, right="edits", texts="file")
     tell(f"{folder / 'summary.json'} has the counts; they add up to {summary.counts.total:,} lines")

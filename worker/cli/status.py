@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated
 
 import typer
@@ -9,11 +10,15 @@ import typer
 from worker.cli.context import find_campaign, look_at, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.follow import follow
-from worker.cli.options import CampaignArgument, JsonOption, LatestOption
-from worker.cli.talk import give, give_json, give_table, plural
-from worker.report import Snapshot, limit_line, next_step, status_of, utc, visible, why_it_waits
+from worker.cli.options import CampaignArgument, JsonOption, LatestOption, chosen
+from worker.cli.talk import give_folded, give_json, give_table, plural, tell
+from worker.model import CampaignState
+from worker.report import Snapshot, limit_line, next_step, status_of, visible, why_it_waits
 from worker.settings import Settings
 from worker.store import Campaign
+
+#: where the status's second column begins
+HANG = 9
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +55,7 @@ def give_status(look: Snapshot, *, as_json: bool) -> None:
         give_json(status_of(look))
         return
     for line in status_lines(look):
-        give(visible(line))
+        give_folded(visible(line), hang=HANG)
 
 
 def status_lines(look: Snapshot) -> list[str]:
@@ -82,16 +87,26 @@ def list_campaigns(
     as_json: JsonOption = False,
 ) -> None:
     """List campaigns, newest first."""
+    if state is not None:
+        chosen("--state", state, among=tuple(CampaignState))
     with opened_store(Settings.load()) as store:
         found = store.campaigns.newest(state=state, limit=limit)
     if as_json:
         give_json([_object(each) for each in found])
         return
+    if not found:
+        tell(f"No campaign is {state}" if state else "There is no campaign yet")
+        return
     rows = [
-        (each.id, each.key, str(each.state), f"{each.total:,}", utc(each.submitted_at), each.reason)
+        (each.id, each.key, str(each.state), f"{each.total:,}", _minute(each), each.reason)
         for each in found
     ]
-    give_table(("campaign", "key", "state", "edits", "submitted", "reason"), rows, right="edits")
+    columns = ("campaign", "key", "state", "edits", "submitted", "reason")
+    give_table(columns, rows, right="edits", texts="key,state,reason")
+
+
+def _minute(campaign: Campaign) -> str:
+    return campaign.submitted_at.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def _object(campaign: Campaign) -> dict[str, object]:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from worker.cli.context import opened_store
-from worker.cli.exits import ExitCode
 from worker.cli.talk import give, tell
 from worker.settings import Settings
 
@@ -29,16 +28,14 @@ def migrate(
 ) -> None:
     """Bring the database to the schema of this version; running it twice does no harm."""
     from worker.store import migrate as bring_up
-    from worker.store import versions
+    from worker.store import require_schema, versions
 
     settings = Settings.load()
     with opened_store(settings, check_schema=False) as store:
         if check:
             current, needed = versions(store.database)
             give(f"the database has {current or 'no tables'}, this version needs {needed}")
-            if current != needed:
-                tell("calpatch: the database is not up to date. Run `calpatch migrate`")
-                raise typer.Exit(ExitCode.CONFIG)
+            require_schema(store.database)
             return
         before, after = bring_up(store.database)
     done = "already up to date" if before == after else f"migrated from {before or 'nothing'}"

@@ -8,10 +8,13 @@ import typer
 
 from worker.cli.context import opened_store
 from worker.cli.options import JsonOption
-from worker.cli.talk import give, give_json
+from worker.cli.talk import give, give_folded, give_json
 from worker.errors import NotFound
 from worker.report import chapter, told
 from worker.settings import Settings
+
+#: where the story's second column begins
+HANG = 13
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +24,9 @@ def register(app: typer.Typer) -> None:
 
 
 def why(
-    event_uid: Annotated[str, typer.Argument(help="The event's uid, as in the input.")],
+    event_uid: Annotated[
+        str, typer.Argument(metavar="EVENT_UID", help="The event's uid, as in the input.")
+    ],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,4 +50,4 @@ def why(
         if number:
             give("")
         for line in told(each):
-            give(line)
+            give_folded(line, hang=HANG)

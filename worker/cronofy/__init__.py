@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worker.cronofy.client import Cronofy
+from worker.cronofy.departure import Departure, bring_home
 from worker.cronofy.edits import MAX_BATCH, Write, build_edit
 from worker.cronofy.hosts import DATA_CENTERS, base_url
 from worker.cronofy.replies import LONG_REPLY, SHORT_REPLY, UNREADABLE, Hopeless
@@ -29,12 +30,14 @@ __all__ = [
     "CallCount",
     "ClientLimits",
     "Cronofy",
+    "Departure",
     "Hopeless",
     "Pace",
     "Profile",
     "TokenSet",
     "Write",
     "base_url",
+    "bring_home",
     "build_edit",
     "open_session",
 ]

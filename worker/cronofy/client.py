@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from worker.clock import Clock
+from worker.cronofy.departure import Departure
 from worker.cronofy.edits import MAX_BATCH, Write, batch_body, events_path, single_body
 from worker.cronofy.events import read_page
 from worker.cronofy.grants import refresh_body, refreshed
@@ -150,19 +151,24 @@ class Cronofy:
     # ------------------------------------------------------------ writes
 
     async def write_batch(
-        self, access: Access, writes: Sequence[Write], *, calls: CallCount
+        self,
+        access: Access,
+        writes: Sequence[Write],
+        *,
+        calls: CallCount,
+        departure: Departure | None = None,
     ) -> list[Answer]:
         """Send edits of one account, once, and return one Answer for each, in their order.
 
         Raises ValueError for what must not be sent together: more than 50, two of one event, or
-        more than the limiter grants at once. Otherwise only the limiter's errors are raised, and
-        then nothing was sent.
+        more than the limiter grants at once. Otherwise only the limiter's and the departure's
+        errors are raised, and then nothing was sent.
         """
         if not writes:
             return []
         weight = self._weight(writes)
         if len(writes) == 1:
-            call = self._post(access, writes[0])
+            call = self._post(access, writes[0], departure=departure)
             answers = [single_answer(await self._transport.send(call, calls=calls))]
         else:
             call = Call(
@@ -173,6 +179,7 @@ class Cronofy:
                 body=batch_body(writes),
                 weight=weight,
                 max_bytes=self._limits.body_bytes,
+                departure=departure,
             )
             reply = await self._transport.send(call, calls=calls)
             answers = batch_answers(reply, count=len(writes), now=self._clock.now())
@@ -187,6 +194,7 @@ class Cronofy:
         client_secret: str,
         refresh_token: str,
         calls: CallCount,
+        departure: Departure | None = None,
     ) -> TokenSet:
         """Trade a refresh token for an access token, once.
 
@@ -199,6 +207,7 @@ class Cronofy:
             url=base_url + TOKEN,
             body=refresh_body(client_id, client_secret, refresh_token=refresh_token),
             max_bytes=self._limits.body_bytes,
+            departure=departure,
         )
         reply = await self._patiently(call, calls=calls)
         return refreshed(call, reply, refresh_token=refresh_token)
@@ -287,7 +296,7 @@ class Cronofy:
             max_bytes=max_bytes or self._limits.body_bytes,
         )
 
-    def _post(self, access: Access, write: Write) -> Call:
+    def _post(self, access: Access, write: Write, *, departure: Departure | None) -> Call:
         return Call(
             method="POST",
             route=SINGLE,
@@ -295,6 +304,7 @@ class Cronofy:
             token=access.token,
             body=single_body(write),
             max_bytes=self._limits.body_bytes,
+            departure=departure,
         )
 
 

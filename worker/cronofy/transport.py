@@ -17,6 +17,7 @@ from yarl import URL
 
 from worker import __version__
 from worker.clock import Clock
+from worker.cronofy.departure import Departure
 from worker.cronofy.retry_after import retry_after_s
 from worker.cronofy.throttle import Throttle
 from worker.cronofy.values import CallCount, ClientLimits, Pace
@@ -41,6 +42,8 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     weight: int = 1
     max_bytes: int
+    #: asked after the grant; None: the call may leave at any time
+    departure: Departure | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -104,8 +107,10 @@ class Transport:
         self.throttle = Throttle(pace, clock=clock)
 
     async def send(self, call: Call, *, calls: CallCount) -> Reply | NoReply:
-        """Send one request, once. Raises only what the limiter raises, before anything is sent."""
+        """Send one request, once. Raises only before anything is sent: limiter or departure."""
         await self._pace.acquire(call.weight, timeout_s=self._limits.queue_s)
+        if call.departure is not None:
+            call.departure.leave()
         started = self._clock.monotonic()
         status = 0
         try:

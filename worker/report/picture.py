@@ -131,8 +131,8 @@ def limit_line(look: Snapshot) -> str:
     """Return what is used of what is granted, window by window; or why that cannot be told."""
     if look.limiter is None:
         return visible(look.limiter_fault or "not known")
-    used = ", ".join(_used(look.limiter))
-    return f"{used} of the calls granted" if used else "unlimited"
+    first, *others = _used(look.limiter) or ["unlimited"]
+    return ", ".join([first.replace(" in ", " calls in "), *others])
 
 
 def _used(limiter: LimiterState) -> list[str]:
@@ -179,11 +179,11 @@ class _Columns:
 
     @classmethod
     def of(cls, rows: list[_Row], *, width: int) -> _Columns:
-        """Share the width: sentences shrink before bars do, and figures never."""
+        """Share the width: sentences first, bars with what is left, and figures never shrink."""
         name = max((len(_name(state, code)) for state, code, _ in rows), default=0)
         count = max((len(f"{each:,}") for _, _, each in rows), default=0)
         rest = max(0, width - name - count - 3 * _GAP)
-        bar = min(WIDEST, max(0, rest - _LEAST_HELP))
+        bar = min(WIDEST, max(0, (rest - _LEAST_HELP) // 2))
         most = max((each for _, _, each in rows), default=1)
         return cls(name=name, count=count, bar=bar, help=rest - bar, most=most)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.model import AccountStatus, CampaignState
+from worker.model import AccountStatus, CampaignState, EditState
 from worker.report.snapshot import Blocked, Snapshot
 from worker.rules import format_seconds
 
@@ -44,13 +44,18 @@ def next_step(look: Snapshot) -> str:
     campaign, name = look.campaign, look.campaign.id
     match campaign.state:
         case CampaignState.COMPLETED:
-            return f"Nothing to do; `calpatch results {name}` writes what was done"
+            return f"{_rest(look)}; `calpatch results {name}` writes what was done"
         case CampaignState.COMPLETED_WITH_ERRORS | CampaignState.FAILED:
             return f"See what needs attention: calpatch results {name} --only failed"
         case CampaignState.CANCELLED | CampaignState.EXPIRED:
             return f"See what was done before: calpatch results {name}"
         case _:
             return _missing_deed(look) or f"Follow it: calpatch status {name} --watch"
+
+
+def _rest(look: Snapshot) -> str:
+    skipped = look.by_state.get(EditState.SKIPPED, 0)
+    return f"See why {skipped:,} were skipped" if skipped else "Nothing to do"
 
 
 def _missing_part(look: Snapshot) -> str:

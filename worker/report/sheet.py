@@ -78,5 +78,7 @@ class Sheet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            self._file.close()  # writes what it still holds, which a full disk refuses again
+        finally:
+            self._path.unlink(missing_ok=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-from worker.cronofy import NOT_SENT, Write, build_edit
-from worker.errors import LimiterUnavailable, TokenLost
-from worker.limits import WaitTooLong
+from worker.cronofy import NOT_SENT, Access, Departure, Write, bring_home, build_edit
 from worker.model import CampaignState, Code, EditState
 from worker.rules import (
     AbortCampaign,
@@ -26,55 +23,68 @@ from worker.rules import (
 )
 from worker.rules.answers import PLAN_FEATURE_MISSING
 from worker.run.locked import close_calendars
-from worker.run.work import Ready, Work, ended
+from worker.run.work import CampaignStopped, Outcome, Ready, Work, ended
 from worker.store import Note, Step
-
-Outcome = tuple[Step, Note | None]
-T = TypeVar("T")
 
 #: What the client says of a batch that was refused as a whole with nothing to say of any one edit.
 BATCH_REFUSED = "batch_refused"
 
 
 async def apply(work: Work, ready: Sequence[Ready]) -> None:
-    """Send what is ready, as far as time, lease and campaign allow; the rest stays open."""
-    todo, size = deque(ready), work.engine.batch_size
-    while todo and work.has_time and work.may_send:
+    """Send what is ready, as far as time, lease and campaign allow; the rest stays open.
+
+    However late the reads came home, one batch is sent: a run that only ever reads ends nothing.
+    """
+    todo, size, is_first = deque(ready), work.engine.batch_size, True
+    while todo and work.may_send and (work.has_time or is_first):
         batch = await _next_batch(work, todo, size)
         if not batch:
             continue
-        sent = await _intend(work, batch)
-        if not work.may_send:
-            await _take_back(work, sent)
+        is_first = False
+        access, departure = await work.session.access(), Departure(work.check)
+        try:
+            exchange = _exchange(work, batch, access=access, departure=departure)
+            answers = await bring_home(exchange, departure)
+        except CampaignStopped:
             return
-        again, whole = await _uncut(_send_and_take(work, sent))
-        todo.extendleft(reversed(again))
-        size = size if whole else 1
+        await _beyond(work, batch, answers)
+        todo.extendleft(reversed(_again(work, batch, answers)))
+        size = 1 if any(_is_refused_batch(answer) for answer in answers) else size
     if todo:
-        work.wait(0.0)
-
-
-async def _uncut(effect: Coroutine[None, None, T]) -> T:
-    """Let a POST and its record come home even when the run is cancelled: they are one."""
-    task = asyncio.ensure_future(effect)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+        work.go_on_in(0.0)
 
 
 async def _next_batch(work: Work, todo: deque[Ready], size: int) -> list[Ready]:
-    """Take the next batch off the list; edits in calendars that have closed meanwhile end here."""
+    """Take the next batch off the list, without the edits that have ended meanwhile.
+
+    Edits in calendars that have closed end here.
+    """
     batch: list[Ready] = []
-    shut: list[Ready] = []
+    shut: list[Outcome] = []
     while todo and len(batch) < size:
         one = todo.popleft()
-        (shut if one.edit.key.calendar_id in work.closed else batch).append(one)
-    for one in shut:
-        code = work.closed[one.edit.key.calendar_id]
-        await work.record(ended(work, [one.edit], EditState.SKIPPED, code))
+        if one.edit.line_no not in work.open:
+            continue
+        code = work.closed.get(one.edit.key.calendar_id)
+        if code is None:
+            batch.append(one)
+        else:
+            shut += ended(work, [one.edit], EditState.SKIPPED, code)
+    await work.record(shut)
     return batch
+
+
+async def _exchange(
+    work: Work, batch: Sequence[Ready], *, access: Access, departure: Departure
+) -> list[Answer]:
+    """Intend, send, record: from the departure on these are one, whoever is cancelled."""
+    sent = await _intend(work, batch)
+    answers = await _send(work, sent, access=access, departure=departure)
+    pairs = list(zip(sent, answers, strict=True))
+    await work.record([_judged(work, one, answer) for one, answer in pairs])
+    if work.hold.claim.campaign.policy.verify == "none":
+        await work.record(_unproven(work, sent, answers))
+    return answers
 
 
 async def _intend(work: Work, batch: Sequence[Ready]) -> list[Ready]:
@@ -108,53 +118,36 @@ async def _intend(work: Work, batch: Sequence[Ready]) -> list[Ready]:
     return sent
 
 
-async def _take_back(work: Work, sent: Sequence[Ready]) -> None:
-    """Return intended edits to pending: surely nothing was sent, so no attempt is used up."""
-    await work.record([_back(work, one, attempts=one.edit.attempts - 1) for one in sent])
-
-
-async def _send(work: Work, sent: Sequence[Ready]) -> list[Answer]:
-    """Send one batch, once. Nothing leaves after the lease has run out."""
+async def _send(
+    work: Work, sent: Sequence[Ready], *, access: Access, departure: Departure
+) -> list[Answer]:
+    """Send one batch, once. What has not left goes back: no attempt is used up."""
     resend_location = work.engine.settings.omitted_fields == "reset"
-    writes: list[Write] = [
-        build_edit(one.edit.key, one.target, one.fields, resend_location=resend_location)
-        for one in sent
-    ]
     try:
-        access = await work.session.access()
-        work.hold.check()
-        return await work.engine.client.write_batch(access, writes, calls=work.hold.calls)
-    except (WaitTooLong, LimiterUnavailable, TokenLost):
-        await _take_back(work, sent)
+        writes: list[Write] = [
+            build_edit(one.edit.key, one.target, one.fields, resend_location=resend_location)
+            for one in sent
+        ]
+        departure.wait()
+        return await work.engine.client.write_batch(
+            access, writes, calls=work.hold.calls, departure=departure
+        )
+    except BaseException:
+        departure.stay()
+        if not departure.has_left:
+            edits = [one.edit for one in sent]
+            await work.record([work.back(edit, attempts=edit.attempts - 1) for edit in edits])
         raise
 
 
-async def _send_and_take(work: Work, sent: Sequence[Ready]) -> tuple[list[Ready], bool]:
-    return await _take(work, sent, await _send(work, sent))
-
-
-async def _take(
-    work: Work, sent: Sequence[Ready], answers: Sequence[Answer]
-) -> tuple[list[Ready], bool]:
-    """Record a batch's answers; returns what to send again at once, and whether batches work."""
-    outcomes: list[Outcome] = []
-    again: list[Ready] = []
-    locked: list[Ready] = []
-    whole = True
-    for one, answer in zip(sent, answers, strict=True):
-        if _is_refused_batch(answer):
-            whole = False
-        outcome, repeat = _judged(work, one, answer)
-        outcomes.append(outcome)
-        if repeat:
-            again.append(one)
-        if isinstance(answer, ParkAccount):
-            locked.append(one)
-    await work.record(outcomes)
-    if work.hold.claim.campaign.policy.verify == "none":
-        await work.record(_unproven(work, sent, answers))
-    await _beyond(work, answers, locked)
-    return [replace(one, edit=work.open[one.edit.line_no]) for one in again], whole
+def _again(work: Work, batch: Sequence[Ready], answers: Sequence[Answer]) -> list[Ready]:
+    """Return what may be sent again at once: surely not taken, and still open."""
+    return [
+        replace(one, edit=work.open[one.edit.line_no])
+        for one, answer in zip(batch, answers, strict=True)
+        if isinstance(answer, Throttled | Reauthenticate) or _is_refused_batch(answer)
+        if one.edit.line_no in work.open
+    ]
 
 
 def _unproven(work: Work, sent: Sequence[Ready], answers: Sequence[Answer]) -> list[Outcome]:
@@ -173,24 +166,22 @@ def _unproven(work: Work, sent: Sequence[Ready], answers: Sequence[Answer]) -> l
     ]
 
 
-def _judged(work: Work, one: Ready, answer: Answer) -> tuple[Outcome, bool]:
-    """Return an edit's outcome by its own answer, and whether it may be sent again at once."""
+def _judged(work: Work, one: Ready, answer: Answer) -> Outcome:
+    """Return an edit's outcome by its own answer."""
     edit = one.edit
     match answer:
         case Accepted():
-            return _step(work, one, EditState.ACCEPTED, http_status=202), False
+            return _step(work, one, EditState.ACCEPTED, http_status=202)
         case Throttled() | Reauthenticate():
             # Known not to be taken. A 401 comes once per run: the second one loses the account.
             status = 429 if isinstance(answer, Throttled) else 401
-            return _back(work, one, attempts=edit.attempts - 1, http_status=status), True
+            return work.back(edit, attempts=edit.attempts - 1, http_status=status)
         case ParkAccount(code=code, status=status) | SkipEdit(code=code, status=status):
-            if code is Code.PERMISSION_MISSING:
-                work.closed[edit.key.calendar_id] = code
-            return _step(work, one, EditState.SKIPPED, code=code, http_status=status), False
+            return _step(work, one, EditState.SKIPPED, code=code, http_status=status)
         case AbortCampaign(code=reason, status=status):
-            return _rejected(work, one, status, reason), False
+            return _rejected(work, one, status, reason)
         case RejectEdit(status=status, keys=keys):
-            return _rejected(work, one, status, ",".join(keys)), False
+            return _rejected(work, one, status, ",".join(keys))
         case InDoubt():
             return _doubted(work, one, answer)
     assert_never(answer)
@@ -202,14 +193,14 @@ def _rejected(work: Work, one: Ready, status: int, error_key: str) -> Outcome:
     )
 
 
-def _doubted(work: Work, one: Ready, answer: InDoubt) -> tuple[Outcome, bool]:
+def _doubted(work: Work, one: Ready, answer: InDoubt) -> Outcome:
     edit, status = one.edit, answer.status or None
     if _is_refused_batch(answer):
         # Refused for something in it: sent again one by one, each is told its own fault.
-        return _back(work, one, attempts=edit.attempts - 1, http_status=status), True
+        return work.back(edit, attempts=edit.attempts - 1, http_status=status)
     work.wait(backoff_s(edit.attempts, roll=work.engine.roll()))
     if answer.why == NOT_SENT:
-        return _back(work, one, attempts=edit.attempts), False
+        return work.back(edit, attempts=edit.attempts)
     work.wait(work.engine.settings.settle)
     step = Step(line_no=edit.line_no, was=edit.state, state=EditState.SENDING, http_status=status)
     note = Note(
@@ -219,15 +210,17 @@ def _doubted(work: Work, one: Ready, answer: InDoubt) -> tuple[Outcome, bool]:
         line_no=edit.line_no,
         detail={"http_status": status},
     )
-    return (step, note), False
+    return step, note
 
 
-async def _beyond(work: Work, answers: Sequence[Answer], locked: Sequence[Ready]) -> None:
+async def _beyond(work: Work, batch: Sequence[Ready], answers: Sequence[Answer]) -> None:
     """See to what an answer means for more than its own edit."""
     if any(isinstance(answer, AbortCampaign) for answer in answers):
         await abort(work)
+    pairs = zip(batch, answers, strict=True)
+    locked = {one.edit.key.calendar_id for one, it in pairs if isinstance(it, ParkAccount)}
     if locked:
-        await close_calendars(work, {one.edit.key.calendar_id for one in locked})
+        await close_calendars(work, locked)
     if any(isinstance(answer, Reauthenticate) for answer in answers):
         await work.session.refused()
 
@@ -243,24 +236,11 @@ async def abort(work: Work) -> None:
         state_reason=PLAN_FEATURE_MISSING,
         note=note,
     )
-    work.campaign_state = CampaignState.CANCELLING
+    work.hold.campaign_state = CampaignState.CANCELLING
 
 
 def _is_refused_batch(answer: Answer) -> bool:
     return isinstance(answer, InDoubt) and answer.why == BATCH_REFUSED
-
-
-def _back(work: Work, one: Ready, *, attempts: int, http_status: int | None = None) -> Outcome:
-    """Return an edit to pending, known not to be taken; its target stays as it is (law 3)."""
-    work.open[one.edit.line_no] = replace(one.edit, state=EditState.PENDING, attempts=attempts)
-    step = Step(
-        line_no=one.edit.line_no,
-        was=one.edit.state,
-        state=EditState.PENDING,
-        attempts=attempts,
-        http_status=http_status,
-    )
-    return work.noted(step)
 
 
 def _step(

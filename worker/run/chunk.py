@@ -10,31 +10,38 @@ import asyncio
 
 import structlog
 
-from worker.engine import Engine, Hold, holding
+from worker.engine import Engine, Hold, holding, leased
 from worker.errors import (
     ApiError,
     CredentialsLocked,
+    Gone,
     LeaseLost,
     LimiterUnavailable,
     NotPermitted,
     RateLimited,
+    Rejected,
+    SettingsError,
     StoreUnavailable,
     TokenLost,
+    VaultError,
+    WorkerError,
 )
 from worker.limits import WaitTooLong
 from worker.model import AccountStatus, Code, EditState
 from worker.rules import backoff_s
 from worker.run.apply import abort, apply
 from worker.run.fetch import fetch_calendars, fetch_events
-from worker.run.locked import end_untried, park, why_unusable
+from worker.run.locked import LONG_S, end_late, end_untried, park, why_unusable
 from worker.run.settle import not_attempted, settle_all
-from worker.run.work import SENDING_STATES, Work, ended
+from worker.run.work import STOPPED_STATES, Work, ended
 from worker.store import Claim, Step
 
 log = structlog.get_logger(__name__)
 
 #: seconds until a chunk is tried again whose limiter or API could not be asked
 SOON_S = 5.0
+#: characters of an id that a log shows: messages come from Redis, and may say anything
+LONGEST_ID = 64
 
 
 async def run_chunk(engine: Engine, chunk_id: str) -> str:
@@ -42,19 +49,18 @@ async def run_chunk(engine: Engine, chunk_id: str) -> str:
 
     Safe to call at any time, in any number of places: the lease admits one.
     """
-    claim = await engine.db(
-        engine.store.chunks.claim, chunk_id, owner=engine.owner, lease_s=engine.settings.lease
-    )
-    if claim is None:
-        log.debug("chunk.not_claimed", chunk=chunk_id)
+    claims = await leased(engine, engine.store.chunks.claim, chunk_id)
+    if not claims:
+        log.debug("chunk.not_claimed", chunk=chunk_id[:LONGEST_ID])
         return ""
-    async with holding(engine, [claim]) as [hold]:
-        return await _run_held(engine, claim, hold)
+    async with holding(engine, claims) as [hold]:
+        return await _run_held(engine, hold.claim, hold)
 
 
 async def _run_held(engine: Engine, claim: Claim, hold: Hold) -> str:
     work = _open(engine, claim, hold)
-    rescued = False
+    # Nothing to send, but rescued: a read-back has died, which counts as long as none succeeds.
+    rescued = claim.rescues > 0 and all(edit.state is EditState.ACCEPTED for edit in claim.edits)
     try:
         await _pipe(work)
     except LeaseLost:
@@ -65,7 +71,7 @@ async def _run_held(engine: Engine, claim: Claim, hold: Hold) -> str:
         log.warning("chunk.store_unavailable", chunk=claim.chunk_id)
         raise
     except asyncio.CancelledError:
-        await asyncio.shield(_release(work, rescued=False))
+        await _let_go(work)
         raise
     except Exception:
         log.exception("chunk.crashed", chunk=claim.chunk_id)
@@ -81,15 +87,16 @@ def _open(engine: Engine, claim: Claim, hold: Hold) -> Work:
         session=engine.session(claim.account, hold.calls),
         open={edit.line_no: edit for edit in claim.edits},
         until=engine.clock.monotonic() + engine.settings.chunk_budget,
-        campaign_state=claim.campaign.state,
     )
 
 
 async def _pipe(work: Work) -> None:
     """fetch → decide → intend → apply → record, with the API's refusals turned into outcomes."""
     claim = work.hold.claim
-    if claim.campaign.state not in SENDING_STATES:
+    if claim.campaign.state in STOPPED_STATES:
         await work.record(not_attempted(work))
+    elif not work.may_send:
+        return  # a message that came late: paused edits wait where they are
     if not any(edit.state is not EditState.ACCEPTED for edit in work.open.values()):
         return
     if not claim.account.usable:
@@ -101,15 +108,36 @@ async def _pipe(work: Work) -> None:
         await _refused(work, refused)
     except TokenLost as lost:
         await _lost(work, Code(lost.reason))
-    except (LimiterUnavailable, WaitTooLong):
-        log.warning("chunk.no_grant", chunk=claim.chunk_id)
-        work.wait(SOON_S)
+    except (LimiterUnavailable, WaitTooLong, VaultError, SettingsError) as missing:
+        await _prevented(work, missing)
+
+
+async def _prevented(work: Work, missing: WorkerError) -> None:
+    """Let the edits wait for what is missing on our side: it is no fault of theirs."""
+    chunk = work.hold.claim.chunk_id
+    match missing:
+        case WaitTooLong(wait_s=wait_s):
+            log.info("chunk.no_grant", chunk=chunk, seconds=round(wait_s, 1))
+            work.go_on_in(min(max(SOON_S, wait_s), LONG_S))
+        case LimiterUnavailable():
+            log.warning("chunk.no_grant", chunk=chunk)
+            work.go_on_in(SOON_S)
+        case _:
+            log.warning("chunk.not_configured", chunk=chunk, why=missing.message)
+            await end_late(work)
+            work.wait(LONG_S)
 
 
 async def _fetch_and_apply(work: Work) -> None:
     calendars = await fetch_calendars(work)
-    work.events = await fetch_events(work, calendars)
-    if work.hold.claim.account.status is not AccountStatus.ACTIVE:
+    try:
+        work.events = await fetch_events(work, calendars)
+    except (Gone, Rejected):
+        # One calendar that is gone since has the read of all refused: list them anew.
+        calendars = await fetch_calendars(work, anew=True)
+        work.events = await fetch_events(work, calendars)
+    was_asked = work.hold.calls.total > 0
+    if was_asked and work.hold.claim.account.status is not AccountStatus.ACTIVE:
         await _unpark(work)
     ready, outcomes = settle_all(work, calendars)
     await work.record(outcomes)
@@ -130,7 +158,7 @@ async def _refused(work: Work, refused: ApiError) -> None:
     """Turn a read that was refused into what it means for the chunk's edits."""
     match refused:
         case RateLimited():
-            work.wait(refused.retry_after_s or SOON_S)
+            work.go_on_in(refused.retry_after_s or SOON_S)
         case CredentialsLocked():
             await park(work, Code.ACCOUNT_LOCKED)
         case NotPermitted(status=402):
@@ -155,12 +183,7 @@ async def _failed_read(work: Work, refused: ApiError) -> None:
     await work.record((step, None) for step in steps)
     status = refused.status or None
     await work.record(ended(work, over, EditState.FAILED, Code.UPSTREAM, http_status=status))
-    late = [
-        edit
-        for edit in work.in_doubt()
-        if (edit.sent_age_s or 0.0) > work.engine.settings.verify_within
-    ]
-    await work.record(ended(work, late, EditState.UNVERIFIED, Code.NOT_READ_BACK))
+    await end_late(work)
     attempts = max((edit.attempts for edit in work.open.values()), default=0) + 1
     work.wait(backoff_s(attempts, roll=work.engine.roll()) + 1.0)
 
@@ -170,6 +193,14 @@ async def _lost(work: Work, code: Code) -> None:
         await park(work, code)
     else:
         await end_untried(work, code)
+
+
+async def _let_go(work: Work) -> None:
+    """Release on the way out; where that fails the lease runs out by itself."""
+    try:
+        await _release(work, rescued=False)
+    except WorkerError as known:
+        log.warning("chunk.not_released", why=type(known).__name__)
 
 
 async def _release(work: Work, *, rescued: bool) -> str:

@@ -13,13 +13,14 @@ from worker.run.work import Work
 from worker.store import Edit
 
 
-async def fetch_calendars(work: Work) -> dict[str, Calendar]:
+async def fetch_calendars(work: Work, *, anew: bool = False) -> dict[str, Calendar]:
     """Return the account's calendars by id: from SQL while they are believed, else from the API."""
     account = work.hold.claim.account
     known = {calendar.calendar_id: calendar for calendar in account.calendars}
     needed = {edit.key.calendar_id for edit in work.open.values()}
-    fresh = (account.calendars_age_s or 0.0) < work.engine.settings.calendars_ttl
-    if account.calendars_age_s is not None and fresh and needed <= known.keys():
+    age_s = account.calendars_age_s
+    fresh = age_s is not None and age_s < work.engine.settings.calendars_ttl
+    if fresh and not anew and needed <= known.keys():
         return known
     listed = await work.session.use(
         lambda access: work.engine.client.calendars(access, calls=work.hold.calls)
@@ -72,7 +73,13 @@ async def _read_once(
 
     async def call(access: Access) -> dict[EventKey, Event]:
         return await work.engine.client.read_events(
-            access, window, wanted=wanted, calendar_ids=calendar_ids, calls=work.hold.calls
+            access,
+            window,
+            wanted=wanted,
+            calendar_ids=calendar_ids,
+            # What an earlier run may have moved out of the window is shown for having been inside.
+            include_moved=any(edit.target is not None for edit in work.open.values()),
+            calls=work.hold.calls,
         )
 
     return await work.session.use(call)

@@ -9,6 +9,9 @@ from worker.model import AccountStatus, Code, EditState
 from worker.run.work import Work, ended
 from worker.store import Account
 
+#: seconds until a chunk is looked at again that only time or a person can help
+LONG_S = 60.0
+
 
 async def close_calendars(work: Work, answered: AbstractSet[str]) -> None:
     """Find out how far a 423 reaches: credentials are a profile's, and an account may have several.
@@ -58,15 +61,19 @@ async def end_untried(work: Work, code: Code) -> None:
         else EditState.FAILED
     )
     await work.record(ended(work, work.untried(), state, code))
+    await end_late(work, at_once=code is Code.ACCOUNT_LOST)
+    if work.in_doubt():
+        work.wait(LONG_S)
+
+
+async def end_late(work: Work, *, at_once: bool = False) -> None:
+    """End the edits in doubt that nobody could read for as long as a read may prove them."""
     late = [
         edit
         for edit in work.in_doubt()
-        if (edit.sent_age_s or 0.0) > work.engine.settings.verify_within
-        or code is Code.ACCOUNT_LOST
+        if at_once or (edit.sent_age_s or 0.0) > work.engine.settings.verify_within
     ]
     await work.record(ended(work, late, EditState.UNVERIFIED, Code.NOT_READ_BACK))
-    if work.in_doubt():
-        work.wait(60.0)
 
 
 def why_unusable(account: Account) -> Code:

@@ -18,10 +18,9 @@ from worker.rules import (
     decide,
     reconcile,
 )
-from worker.run.work import Ready, Work, ended
-from worker.store import Edit, Note, Step
-
-Outcome = tuple[Step, Note | None]
+from worker.rules.verify import lost_fields
+from worker.run.work import Outcome, Ready, Work, ended
+from worker.store import Edit, Step
 
 
 def settle_all(work: Work, calendars: dict[str, Calendar]) -> tuple[list[Ready], list[Outcome]]:
@@ -77,17 +76,12 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
 
 def _again(work: Work, edit: Edit, before: Image, target: Image) -> Ready | Outcome | None:
     """Go on with an edit whose target is stored: done, again, or conflict (law 5)."""
-    was_sent = edit.state is EditState.SENDING
     found = reconcile(before, target, work.events.get(edit.key), was_sent=edit.attempts > 0)
     match found:
         case Settled():
-            return _final(work, edit, EditState.VERIFIED, Code.VERIFIED)
+            return _taken(work, edit, before)
         case SendAgain(before=now_before, target=now_target):
-            if edit.attempts >= work.hold.claim.campaign.policy.max_attempts:
-                return _final(work, edit, EditState.FAILED, Code.UPSTREAM)
-            if was_sent and not _has_settled(work, edit):
-                return None
-            return Ready(edit=edit, before=now_before, target=now_target, fields=edit.fields)
+            return _unchanged_yet(work, edit, now_before, now_target)
         case Wait():
             return _unseen(work, edit)
         case Skip(code=code):
@@ -95,6 +89,29 @@ def _again(work: Work, edit: Edit, before: Image, target: Image) -> Ready | Outc
         case Conflict(code=code, fields=fields):
             return _final(work, edit, EditState.CONFLICT, code, fields=fields)
     assert_never(found)
+
+
+def _taken(work: Work, edit: Edit, before: Image) -> Outcome:
+    """End an edit whose target is seen, unless its event has lost something by it.
+
+    Then it is as good as accepted, and the read-back judges it like any other.
+    """
+    seen = work.events[edit.key].image
+    if edit.state is EditState.SENDING and lost_fields(before, seen, fields=edit.fields):
+        return _final(work, edit, EditState.ACCEPTED, "")
+    return _final(work, edit, EditState.VERIFIED, Code.VERIFIED)
+
+
+def _unchanged_yet(work: Work, edit: Edit, before: Image, target: Image) -> Ready | Outcome | None:
+    """Go on with an edit whose event is still as before: nothing of an earlier write took."""
+    was_sent = edit.state is EditState.SENDING
+    if was_sent and not _has_settled(work, edit):
+        return None
+    if edit.attempts >= work.hold.claim.campaign.policy.max_attempts:
+        return _final(work, edit, EditState.FAILED, Code.UPSTREAM)
+    if was_sent and not work.may_send:
+        return work.back(edit, attempts=edit.attempts)
+    return Ready(edit=edit, before=before, target=target, fields=edit.fields)
 
 
 def _has_settled(work: Work, edit: Edit) -> bool:
@@ -123,7 +140,7 @@ def _final(
     work: Work,
     edit: Edit,
     state: EditState,
-    code: Code,
+    code: Code | str,
     *,
     fields: tuple[str, ...] | None = None,
     seen: Image | None = None,

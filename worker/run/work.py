@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.engine import Engine, Hold
-from worker.model import CampaignState, Code, EditState, Event, EventKey, Image
+from worker.model import ENDED, CampaignState, Code, EditState, Event, EventKey, Image
 from worker.store import Edit, Note, Step, image_digest
 from worker.tokens import Session
 
-#: Campaigns in these states send; in any other, nothing leaves the house any more.
+#: Campaigns in these states send; in any other, nothing leaves the house.
 SENDING_STATES = frozenset({CampaignState.RUNNING, CampaignState.VERIFYING})
+#: Campaigns in these states never send again; in the others (paused, scheduled) edits wait.
+STOPPED_STATES = ENDED | {CampaignState.CANCELLING}
+
+Outcome = tuple[Step, Note | None]
+
+
+class CampaignStopped(Exception):
+    """Raised when the campaign sends no more, right before something would have left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +42,6 @@ class Work:
     open: dict[int, Edit]
     #: monotonic; when this run checkpoints and lets go
     until: float
-    campaign_state: CampaignState
     events: dict[EventKey, Event] = field(default_factory=dict)
     #: seconds until the next run makes sense
     retry_in_s: float = 0.0
@@ -47,11 +54,21 @@ class Work:
 
     @property
     def may_send(self) -> bool:
-        return self.campaign_state in SENDING_STATES
+        return self.hold.campaign_state in SENDING_STATES
+
+    def check(self) -> None:
+        """Raise LeaseLost or CampaignStopped unless a write may leave at this moment."""
+        self.hold.check()
+        if not self.may_send:
+            raise CampaignStopped
 
     def wait(self, seconds: float) -> None:
         """Ask for the next run not before so many seconds; the longest wish wins."""
         self.retry_in_s = max(self.retry_in_s, seconds)
+
+    def go_on_in(self, seconds: float) -> None:
+        """Ask for the next run then, whatever was wished: some edits need not wait for others."""
+        self.retry_in_s = seconds
 
     def untried(self) -> list[Edit]:
         """Return the open edits that are known not to be on their way."""
@@ -61,14 +78,14 @@ class Work:
         """Return the open edits that an earlier run may have sent."""
         return [edit for edit in self.open.values() if edit.state is EditState.SENDING]
 
-    async def record(self, outcomes: Iterable[tuple[Step, Note | None]]) -> None:
+    async def record(self, outcomes: Iterable[Outcome]) -> None:
         """Store steps with their audit entries, and let final and accepted edits leave the run."""
         pairs = list(outcomes)
         if not pairs:
             return
         steps = [step for step, _ in pairs]
         notes = [note for _, note in pairs if note is not None]
-        self.campaign_state = await self.hold.record(steps, notes)
+        await self.hold.record(steps, notes)
         for step in steps:
             if step.state not in {EditState.PENDING, EditState.SENDING}:
                 self.open.pop(step.line_no, None)
@@ -90,6 +107,18 @@ class Work:
             detail=told,
         )
         return step, note
+
+    def back(self, edit: Edit, *, attempts: int, http_status: int | None = None) -> Outcome:
+        """Return an edit to pending, known not to be taken; its target stays as it is (law 3)."""
+        self.open[edit.line_no] = replace(edit, state=EditState.PENDING, attempts=attempts)
+        step = Step(
+            line_no=edit.line_no,
+            was=edit.state,
+            state=EditState.PENDING,
+            attempts=attempts,
+            http_status=http_status,
+        )
+        return self.noted(step)
 
     def digests(self, before: Image, target: Image) -> dict[str, object]:
         """Name the two images in the audit without telling what is in them."""

@@ -166,9 +166,12 @@ class Chunks:
 
         return self._database.run(work)
 
-    def renew(self, claim: Claim, *, lease_s: float) -> None:
-        """Keep the lease. Raises LeaseLost."""
-        self._database.run(lambda connection: self._fence(connection, claim, lease_s=lease_s))
+    def renew(self, claim: Claim, *, lease_s: float) -> CampaignState:
+        """Keep the lease; returns the campaign's state now. Raises LeaseLost."""
+        _, state = self._database.run(
+            lambda connection: self._fence(connection, claim, lease_s=lease_s)
+        )
+        return state
 
     def _fence(
         self, connection: Connection, claim: Claim, *, lease_s: float

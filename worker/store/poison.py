@@ -108,14 +108,17 @@ def _next_number(database: Database, connection: Connection, *, campaign_id: str
 
 
 def _fail(database: Database, connection: Connection, *, chunk: _Poisoned, line_no: int) -> None:
-    connection.execute(
+    """End the edit that kills; one that may have been sent is not claimed to have failed."""
+    state = connection.execute(
         text(
-            f"UPDATE edits SET state = 'failed', code = :code, finished_at = {database.now_sql}"
+            "UPDATE edits SET state = CASE state WHEN 'sending' THEN 'unverified'"
+            f" ELSE 'failed' END, code = :code, finished_at = {database.now_sql}"
             " WHERE campaign_id = :campaign AND line_no = :line AND state IN ('pending', 'sending')"
+            " RETURNING state"
         ),
         {"campaign": chunk.campaign_id, "line": line_no, "code": str(Code.POISON)},
-    )
-    note = Note(actor="calpatch", action="edit.failed", code=Code.POISON, line_no=line_no)
+    ).scalar_one()
+    note = Note(actor="calpatch", action=f"edit.{state}", code=Code.POISON, line_no=line_no)
     note_chunk(
         database,
         connection,

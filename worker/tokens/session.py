@@ -7,15 +7,15 @@ token is stored before the new access token is used: a crash in between would lo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
 from worker.clock import Clock
-from worker.cronofy import Access, CallCount, Cronofy, TokenSet
-from worker.errors import RateLimited, TokenLost, Unauthorized, Unavailable
+from worker.cronofy import Access, CallCount, Cronofy, Departure, TokenSet, bring_home
+from worker.errors import StoreUnavailable, TokenLost, Unauthorized
+from worker.limits import WaitTooLong
 from worker.model import AccountStatus, Code
 from worker.store import Account, Store
 from worker.tokens.vault import Vault
@@ -26,9 +26,12 @@ log = structlog.get_logger(__name__)
 
 #: A token that expires within so many seconds is refreshed before it is used.
 MARGIN_S = 60.0
-#: How long the one that refreshes holds the others off, in seconds: longer than its call may take.
-REFRESH_LEASE_S = 45.0
-#: How often the others look, in seconds, and for how long.
+#: How long the one that refreshes holds the others off, in seconds.
+REFRESH_LEASE_S = 60.0
+#: The part of it, in seconds, that may pass before its call leaves: the rest is for the call itself
+#: and for storing what it brings. Two refreshes at a time could lose the account.
+LEAVE_WITHIN_S = 20.0
+#: How often the others look, in seconds.
 LOOK_AGAIN_S = 0.25
 
 
@@ -94,7 +97,8 @@ class Session:
         deadline = self._clock.monotonic() + 2 * REFRESH_LEASE_S
         while self._clock.monotonic() < deadline:
             account = await self._reload()
-            if account.token_version > seen:
+            # Not "greater": an account that was forgotten and imported again counts from 0.
+            if account.token_version != seen:
                 self._take(account)
                 return
             if await self._db(
@@ -103,12 +107,22 @@ class Session:
                 version=seen,
                 lease_s=REFRESH_LEASE_S,
             ):
-                # Shielded: once asked, the answer must be stored even if this run is cancelled.
-                await asyncio.shield(asyncio.create_task(self._refresh(account)))
-                self._take(await self._reload())
+                departure = Departure(self._leave_by(self._clock.monotonic() + LEAVE_WITHIN_S))
+                await bring_home(self._refresh(account, departure), departure)
+                self._take(await self._reload(), is_new=True)
                 return
             await self._clock.sleep(LOOK_AGAIN_S)
-        raise Unavailable(f"Account {self._account.sub}: the refresh of its token does not end")
+        raise self._too_long()
+
+    def _leave_by(self, deadline: float) -> Callable[[], None]:
+        def check() -> None:
+            if self._clock.monotonic() > deadline:
+                raise self._too_long()
+
+        return check
+
+    def _too_long(self) -> WaitTooLong:
+        return WaitTooLong(f"Account {self._account.sub}: its refresh takes too long", wait_s=0.0)
 
     def _given_up(self) -> TokenLost:
         return TokenLost(
@@ -124,52 +138,85 @@ class Session:
             )
         return account
 
-    async def _refresh(self, account: Account) -> None:
+    async def _refresh(self, account: Account, departure: Departure) -> None:
+        """Ask for new tokens and store them; without an answer to store, let others try."""
         try:
-            tokens = await self._ask(account)
+            tokens = await self._ask(account, departure)
         except TokenLost:
-            await self._db(
-                self._store.accounts.set_status,
-                account.sub,
-                AccountStatus.LOST,
-                reason=str(Code.ACCOUNT_LOST),
-                actor="calpatch",
-            )
-            raise
-        except (Unavailable, RateLimited):
+            if await self._lose(account):
+                raise
+            return
+        except BaseException:
+            departure.stay()
             await self._db(
                 self._store.accounts.drop_refresh, account.sub, version=account.token_version
             )
             raise
-        saved = await self._db(
-            self._store.accounts.save_tokens,
-            account.sub,
-            access_token=self._vault.seal(account.sub, tokens.access_token),
-            refresh_token=self._vault.seal(account.sub, tokens.refresh_token),
-            expires_in_s=tokens.expires_in_s,
-            version=account.token_version,
-        )
+        saved = await self._save(account, tokens)
         log.info("token.refreshed" if saved else "token.refreshed_too_late", account=account.sub)
 
-    async def _ask(self, account: Account) -> TokenSet:
+    async def _ask(self, account: Account, departure: Departure) -> TokenSet:
         client_id, client_secret = self._credentials
+        refresh_token = self._vault.open(account.sub, account.refresh_token)
+        departure.wait()
         return await self._client.refresh(
             base_url=self._base_url,
             client_id=client_id,
             client_secret=client_secret,
-            refresh_token=self._vault.open(account.sub, account.refresh_token),
+            refresh_token=refresh_token,
             calls=self._calls,
+            departure=departure,
         )
 
-    def _take(self, account: Account) -> None:
+    async def _save(self, account: Account, tokens: TokenSet) -> bool:
+        """Store new tokens; while the database is away try again: the old ones may be void now.
+
+        False when somebody has imported the account meanwhile, whose tokens are newer.
+        """
+        deadline = self._clock.monotonic() + REFRESH_LEASE_S
+        while True:
+            try:
+                saved = await self._db(
+                    self._store.accounts.save_tokens,
+                    account.sub,
+                    access_token=self._vault.seal(account.sub, tokens.access_token),
+                    refresh_token=self._vault.seal(account.sub, tokens.refresh_token),
+                    expires_in_s=tokens.expires_in_s,
+                    version=account.token_version,
+                )
+            except StoreUnavailable:
+                if self._clock.monotonic() > deadline:
+                    raise
+                log.warning("token.not_stored", account=account.sub)
+                await self._clock.sleep(2 * LOOK_AGAIN_S)
+            else:
+                return bool(saved)
+
+    async def _lose(self, account: Account) -> bool:
+        """Mark the account as lost, unless it has been authorized anew meanwhile: then False."""
+        now = await self._db(self._store.accounts.get, account.sub)
+        if isinstance(now, Account) and now.token_version != account.token_version:
+            return False
+        await self._db(
+            self._store.accounts.set_status,
+            account.sub,
+            AccountStatus.LOST,
+            reason=str(Code.ACCOUNT_LOST),
+            actor="calpatch",
+        )
+        return True
+
+    def _take(self, account: Account, *, is_new: bool = False) -> None:
         self._account = account
-        self._good_until = _good_until(account, self._clock)
+        self._good_until = _good_until(account, self._clock, is_new=is_new)
 
     async def _db(self, work: Callable[..., T], *args: object, **named: object) -> T:
         return await self._in_thread(work, *args, **named)  # type: ignore[return-value]
 
 
-def _good_until(account: Account, clock: Clock) -> float | None:
+def _good_until(account: Account, clock: Clock, *, is_new: bool = False) -> float | None:
     if account.expires_in_s is None:
         return None
-    return clock.monotonic() + account.expires_in_s - MARGIN_S
+    # A new token is used, however short its life: or each call would refresh it again.
+    margin_s = min(MARGIN_S, account.expires_in_s / 2) if is_new else MARGIN_S
+    return clock.monotonic() + account.expires_in_s - margin_s

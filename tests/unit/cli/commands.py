@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,19 @@ class Shell:
         structlog.reset_defaults()
         said = self._capsys.readouterr()
         return Ended(code=int(code), out=said.out, err=said.err)
+
+
+@contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """Let processes that start now heed Ctrl-C, though this one was told not to.
+
+    A shell has its background jobs ignore it, and that is inherited.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def complete_settings(redis_url: str = NOBODY) -> dict[str, str]:

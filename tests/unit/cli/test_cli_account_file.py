@@ -105,9 +105,10 @@ def test_any_bytes_give_accounts_or_problems(
 
 
 def test_a_missing_file_is_said_by_its_reason(tmp_path: Path) -> None:
-    """The path itself is what the user just typed."""
+    """By its name too: a script's log does not show what was typed."""
     with pytest.raises(InvalidInput) as caught:
         read_accounts(str(tmp_path / "none.csv"), VAULT)
+    name = str(tmp_path / "none.csv")
     assert str(caught.value.problems[0]) == (
-        "file: the file cannot be read: No such file or directory"
+        f"file {name!r}: the file cannot be read: No such file or directory"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -49,6 +50,7 @@ def test_the_top_says_where_to_begin(capsys: pytest.CaptureFixture[str]) -> None
     from worker.cli.main import run
 
     assert run([]) == 2
+    structlog.reset_defaults()
     assert "Begin with: calpatch demo" in capsys.readouterr().out
 
 

@@ -36,7 +36,7 @@ def test_a_running_picture_tells_how_far_how_fast_and_why(store: Store) -> None:
     text = drawn(look, per_min=331.4)
     for part in (
         "key-c_1", "running", "1/2  50.0 %", "ETA 2m00s", "331 edits/min",
-        "3/35 in the last second, 12/350 in the last minute of the calls granted",
+        "3/35 calls in the last second, 12/350 in the last minute",
         "next try in 12s", "waiting for their turn",
     ):  # fmt: skip
         assert part in text
