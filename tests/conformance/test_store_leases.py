@@ -29,6 +29,7 @@ from tests.conformance.stores import (
 from worker.errors import LeaseLost, WrongTransition
 from worker.model import AccountStatus, ChunkState, Code
 from worker.store import CallRow, Note, Store
+from worker.store.chunks import MOST_PROOFS
 
 # ---------------------------------------------------------------- claim
 
@@ -378,3 +379,18 @@ def test_started_is_said_once(store: Store) -> None:
     first = claim(store).campaign.started_at
     assert claim(store, "c-june.2").campaign.started_at == first
     assert execute(store, "SELECT count(started_at) FROM campaigns")[0] == 1
+
+
+def test_an_account_with_more_chunks_than_one_read_back_takes_gets_them_in_turns(
+    store: Store,
+) -> None:
+    """However many edits an account has, no worker holds more than a bounded part (law 11)."""
+    count = MOST_PROOFS + 3
+    submit(store, some_rows(count), chunk_size=1)
+    for number in range(1, count + 1):
+        run_to(store, f"c-june.{number}", S.ACCEPTED)
+
+    first = store.chunks.claim_proofs("acc_1", owner="w1", lease_s=60)
+    second = store.chunks.claim_proofs("acc_1", owner="w2", lease_s=60)
+
+    assert (len(first), len(second)) == (MOST_PROOFS, 3)

@@ -103,7 +103,11 @@ def test_after_rotation_the_old_key_can_go() -> None:
         both.open("acc_2", rotated)
 
 
-@pytest.mark.parametrize("bad", ["", "canary-key", NEW[:-2], NEW + "AAAA", "ü" * 44, "=" * 44])
+@pytest.mark.parametrize(
+    "bad",
+    ["", "canary-key", NEW[:-2], NEW + "AAAA", "ü" * 44, "=" * 44],
+    ids=["empty", "short word", "cut", "too long", "no base64", "only padding"],
+)
 def test_a_malformed_key_is_refused_by_its_place(bad: str) -> None:
     """The message tells the setting, the place and how to make a key, never the key."""
     with pytest.raises(VaultError) as caught:

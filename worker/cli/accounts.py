@@ -115,6 +115,8 @@ def check(
 def _trouble(found: AccountCheck) -> tuple[str, str] | None:
     """Return what is wrong with an account and what to do; None for a good one."""
     match found.status:
+        case _ if found.reason.startswith("not checked"):
+            return "not checked", "The reason is in the table; `calpatch doctor` tells more"
         case AccountStatus.LOST:
             return "lost", "Authorize again, then `calpatch accounts import` the new tokens"
         case AccountStatus.PARKED if found.reason == Code.UNAUTHORIZED:
@@ -122,8 +124,6 @@ def _trouble(found: AccountCheck) -> tuple[str, str] | None:
             return "refused even after a refresh", step
         case AccountStatus.PARKED:
             return "locked", "The owner reconnects it, then `calpatch accounts check` again"
-        case AccountStatus.ACTIVE if found.reason:
-            return "not checked", "`calpatch doctor` tells whether the API can be reached"
         case AccountStatus.ACTIVE:
             return None
         case _:

@@ -114,7 +114,7 @@ def give_rich(content: Table | Text, *, least: int = 0) -> None:
         console.width = WIDEST
         console.width = max(console.measure(content).maximum, 1)
     console.print(content)
-    _put("".join(f"{line.rstrip()}\n" for line in shown.getvalue().splitlines()))
+    _put("".join(f"{line.rstrip()}\n" for line in shown.getvalue().split("\n")[:-1]))
 
 
 def console_for_talk() -> Console:

@@ -29,6 +29,9 @@ MAX_RESCUES = 3
 
 _HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'running'"
 
+#: Chunks that one worker takes to read back: what it holds in memory has a bound (law 11).
+MOST_PROOFS = 50
+
 
 class Chunks:
     """Every statement on the path of a chunk."""
@@ -52,12 +55,16 @@ class Chunks:
         return claims[0] if claims else None
 
     def claim_proofs(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
-        """Lease all chunks of an account that wait to be read back: one read may prove them all."""
+        """Lease an account's chunks that wait to be read back: one read may prove them all.
+
+        Those that have waited longest come first, and no more than `MOST_PROOFS` of them.
+        """
         where = (
             "id IN (SELECT k.id FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
-            f" ORDER BY k.id{self._database.skip_locked('k')})"
+            f" ORDER BY k.retry_at, k.id LIMIT :most{self._database.skip_locked('k')})"
         )
-        return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
+        values = {"account": account, "most": MOST_PROOFS}
+        return self._lease(where, values, owner=owner, lease_s=lease_s)
 
     def _lease(
         self, where: str, values: dict[str, Any], *, owner: str, lease_s: float

@@ -16,6 +16,7 @@ from worker.model import AccountStatus
         (AccountStatus.PARKED, "account_locked", "locked", "The owner reconnects it"),
         (AccountStatus.PARKED, "unauthorized", "refused", "Check the client id and secret"),
         (AccountStatus.ACTIVE, "not checked: no answer", "not checked", "`calpatch doctor`"),
+        (AccountStatus.PARKED, "not checked: no answer", "not checked", "`calpatch doctor`"),
     ],
 )
 def test_an_account_in_trouble_has_its_next_step(
