@@ -253,7 +253,7 @@ async def _check_account(engine: Engine, sub: str) -> AccountCheck:
                 status=AccountStatus.ACTIVE,
                 reason="",
                 calendars=len(listed),
-                elevated=sum(one.elevated and not one.read_only for one in listed),
+                elevated=sum(one.elevated and not (one.read_only or one.deleted) for one in listed),
             )
 
         found = await session.use(look)

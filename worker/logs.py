@@ -27,6 +27,10 @@ ALLOWED = frozenset(
 )  # fmt: skip
 
 
+#: characters of a library's message template that are shown
+LONGEST_TEMPLATE = 80
+
+
 def deny_by_default(
     _logger: Any, _method: str, line: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -61,11 +65,14 @@ def _told(error: BaseException) -> str:
 
 
 class NamesOnly(logging.Formatter):
-    """Shows who said something, and an exception's places: never what was said."""
+    """Shows who said something, and an exception's places: never the values in what was said."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line for a library's record."""
+        """Return the line for a library's record: its template at most, before values go in."""
         line = f"{record.levelname} {record.name}"
+        # Without arguments it may have been put together already.
+        if record.args and isinstance(record.msg, str):
+            line += f" {record.msg.strip().splitlines()[0][:LONGEST_TEMPLATE]!r}"
         error = record.exc_info[1] if record.exc_info else None
         return f"{line} {_told(error)}" if error is not None else line
 

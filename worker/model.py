@@ -364,13 +364,13 @@ CODE_HELP: dict[Code, str] = {
         "An all-day event moves by whole days (P1D) or to dates, and a timed one to times."
     ),
     Code.WOULD_TRUNCATE: (
-        "The event's title is longer than the API takes, and editing it would cut the title."
+        "The event's title, or its new description, is longer than the API takes: it would be cut."
     ),
     Code.DUPLICATE_IN_FILE: "An earlier line of the same file asks the same for the same event.",
     Code.ALREADY_IN_CAMPAIGN: (
         "Another campaign is editing this event, or has already made this very shift."
     ),
-    Code.DST_AMBIGUOUS: "The new wall clock time does not exist or exists twice on that day.",
+    Code.DST_AMBIGUOUS: "The new local time does not exist, exists twice, or has an unknown zone.",
     Code.PAST_EVENT: "The event has already ended; --past-events edits it all the same.",
     Code.OUTSIDE_WINDOW: "The date lies outside of what Cronofy shows (42 days back, 201 ahead).",
     Code.SUMMARY_MISSING: (
@@ -390,7 +390,7 @@ CODE_HELP: dict[Code, str] = {
     Code.DIFFERS: "The event changed, but not into what was asked.",
     Code.SIDE_EFFECT: "The edit took, but a field that was not touched has been lost.",
     Code.CONFERENCE_LOST: "The edit took, but the event has lost its conference link.",
-    Code.NOT_READ_BACK: "The edit was accepted, but could not be read back in time.",
+    Code.NOT_READ_BACK: "The edit was sent, but could not be read back in time.",
     Code.GONE_SINCE: "The edit was accepted, but the event has been deleted since.",
     Code.OUT_OF_SIGHT: "The edit was accepted, and moved the event to where Cronofy shows nothing.",
     Code.NO_PROOF_ASKED: "The edit was accepted; the campaign asked for no verification.",

@@ -219,7 +219,8 @@ class _Alone(Settings):
 
 def _fault(error: Any) -> str:
     name = _PREFIX + "_".join(str(part) for part in error["loc"]).upper()
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{name}: {said if said.startswith('expected') else f'expected {said}'}"
 
 
 def _plain(value: object) -> str:

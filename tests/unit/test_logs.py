@@ -71,7 +71,7 @@ def test_of_a_library_only_names_get_out() -> None:
         )  # fmt: skip
     line = NamesOnly().format(record)
 
-    assert line.startswith("ERROR celery.app.trace ValueError at test_logs.py:")
+    assert line.startswith("ERROR celery.app.trace 'Task %s raised' ValueError at test_logs.py:")
     assert SECRET not in line
 
 
