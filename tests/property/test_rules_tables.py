@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from worker.model import FINAL, TRANSITIONS, EditState
 from worker.rules import (
     Accepted,
-    Again,
     Answer,
-    GiveUp,
+    Doubted,
+    Ended,
     InDoubt,
+    NotTaken,
     Progress,
     RejectEdit,
     SkipEdit,
-    Snooze,
+    Taken,
     adds_up,
     is_readable,
     judge,
@@ -51,23 +52,23 @@ def test_every_number_has_exactly_one_answer(status: int, sole: bool, after: flo
     status=statuses,
     after=st.none() | st.floats(),
     attempts=st.integers(1, 10**6),
-    most=st.integers(1, 10),
+    settle_s=st.floats(0, 60),
     roll=rolls,
 )
-def test_every_refusal_leads_to_a_bounded_wait_or_an_end(
-    status: int, after: float | None, attempts: int, most: int, roll: float
+def test_every_answer_leads_to_a_bounded_wait_or_an_end(
+    status: int, after: float | None, attempts: int, settle_s: float, roll: float
 ) -> None:
     """No header and no counter makes an edit wait for ever, or end along an arrow there is not."""
     answer = judge(status, retry_after_s=after)
-    if isinstance(answer, Accepted):
-        return
-    match next_try(answer, attempts=attempts, max_attempts=most, roll=roll):
-        case Again() as again:
-            assert attempts < most
-            assert 0 <= again.after_s < 64
-        case Snooze() as snooze:
-            assert 1 <= snooze.after_s <= 1800
-        case GiveUp() as end:
+    match next_try(answer, attempts=attempts, settle_s=settle_s, roll=roll):
+        case Taken():
+            assert isinstance(answer, Accepted)
+        case NotTaken() as back:
+            assert attempts - 1 <= back.attempts <= attempts
+            assert 0 <= back.after_s < 64
+        case Doubted() as doubt:
+            assert settle_s <= doubt.after_s < max(64, settle_s + 1)
+        case Ended() as end:
             assert end.state in TRANSITIONS[EditState.SENDING]
             assert end.state in TRANSITIONS[EditState.PENDING]
 

@@ -7,7 +7,7 @@ from worker.cronofy.departure import Departure, bring_home
 from worker.cronofy.edits import MAX_BATCH, Write, build_edit
 from worker.cronofy.hosts import DATA_CENTERS, base_url
 from worker.cronofy.replies import LONG_REPLY, SHORT_REPLY, UNREADABLE, Hopeless
-from worker.cronofy.transport import NOT_SENT, open_session
+from worker.cronofy.transport import open_session
 from worker.cronofy.values import (
     Access,
     AccountInfo,
@@ -22,7 +22,6 @@ __all__ = [
     "DATA_CENTERS",
     "LONG_REPLY",
     "MAX_BATCH",
-    "NOT_SENT",
     "SHORT_REPLY",
     "UNREADABLE",
     "Access",

@@ -21,6 +21,7 @@ from worker.cronofy.departure import Departure
 from worker.cronofy.retry_after import retry_after_s
 from worker.cronofy.throttle import Throttle
 from worker.cronofy.values import CallCount, ClientLimits, Pace
+from worker.rules import NOT_SENT
 
 #: open connections of one process; beyond, calls wait for a free one within their `connect_s`
 CONNECTIONS = 100
@@ -70,7 +71,6 @@ class NoReply:
 
 
 #: the one `NoReply.why` that proves that the API cannot have seen the request
-NOT_SENT = "not_sent"
 
 #: Raised before a connection stands, so nothing was sent. Whatever else is raised may come after.
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)

@@ -14,6 +14,10 @@ from worker.model import Code
 #: Why a campaign stops at 402.
 PLAN_FEATURE_MISSING = "plan_feature_missing"
 
+#: Why a write is in doubt: it never left; the whole batch was refused for something in it.
+NOT_SENT = "not_sent"
+BATCH_REFUSED = "batch_refused"
+
 _TAKEN = frozenset(range(200, 300))
 #: Without 408, 425 and 499: proxies that gave up waiting say so, and the write may have gone on.
 _REFUSED = frozenset(range(400, 500)) - {408, 425, 499}
@@ -100,7 +104,7 @@ def judge(
     wide = _for_everybody(status, retry_after_s)
     if wide is not None:
         return wide
-    return _for_one(status, keys) if sole else in_doubt("batch_refused", status=status)
+    return _for_one(status, keys) if sole else in_doubt(BATCH_REFUSED, status=status)
 
 
 def in_doubt(why: str, *, status: int = 0) -> InDoubt:

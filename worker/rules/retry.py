@@ -1,18 +1,20 @@
-"""When an edit is tried again: capped exponential backoff with full jitter, or not at all.
+"""What an answer means for the edit that got it: taken, ended, known not to be taken, or in doubt.
 
-What comes out is a "retry at" in SQL, never a sleep (DESIGN §3.3). Waiting is not failing: a Snooze
-uses up no attempt (law 7).
+A pure verdict; the chunk's run stores it. Whatever waits, waits in SQL as a "retry at", never in a
+sleep (DESIGN §3.3), and waiting is not failing: a 429 uses up no attempt (law 7). An edit in doubt
+is never given up here: only a later read may tell that it was not taken (law 5).
 """
 
 from __future__ import annotations
 
-import math
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
 from worker.model import Code, EditState
 from worker.rules.answers import (
+    BATCH_REFUSED,
+    NOT_SENT,
     AbortCampaign,
     Accepted,
     Answer,
@@ -26,57 +28,74 @@ from worker.rules.answers import (
 
 #: Seconds; the longest backoff (features §3.5).
 MAX_BACKOFF_S = 64.0
-#: Seconds; what a 429 without Retry-After waits: the current second (cronofy-api §7).
-DEFAULT_RETRY_AFTER_S = 1.0
-#: Seconds; a Retry-After beyond this is not believed.
-MAX_RETRY_AFTER_S = 300.0
-#: Seconds until a parked account is looked at again (features §3.5).
-PARKED_S = 1800.0
 
 
-class Again(Struct, frozen=True, kw_only=True):
-    """Try again after `after_s` seconds; an attempt has been used up."""
-
-    after_s: float
+class Taken(Struct, frozen=True, kw_only=True):
+    """The API has accepted the edit."""
 
 
-class Snooze(Struct, frozen=True, kw_only=True):
-    """Go back to pending for `after_s` seconds; no attempt has been used up."""
-
-    after_s: float
-
-
-class GiveUp(Struct, frozen=True, kw_only=True):
-    """End the edit in this state."""
+class Ended(Struct, frozen=True, kw_only=True):
+    """The edit ends in this state: the same bytes again would get the same answer."""
 
     state: EditState
     code: Code
+    status: int
+    error_key: str = ""
 
 
-Retry: TypeAlias = Again | Snooze | GiveUp
+class NotTaken(Struct, frozen=True, kw_only=True):
+    """The edit surely was not taken: back to pending, with so many attempts used up."""
+
+    attempts: int
+    status: int | None = None
+    #: seconds until it is worth another run; 0: it may be sent again within this one
+    after_s: float = 0.0
 
 
-def next_try(answer: Answer, *, attempts: int, max_attempts: int, roll: float) -> Retry:
-    """Return when and whether an edit is tried again.
+class Doubted(Struct, frozen=True, kw_only=True):
+    """Nobody knows whether the edit was taken: read first, but not before `after_s` seconds."""
 
-    `attempts` counts this one; `roll` is a random number in [0, 1). An edit of an aborted campaign
-    snoozes: it goes back to pending, from where the campaign's end takes it along. Raises
-    ValueError for an accepted edit, of which there is nothing to try again.
+    after_s: float
+    status: int | None
+    why: str
+
+
+Verdict: TypeAlias = Taken | Ended | NotTaken | Doubted
+
+
+def next_try(answer: Answer, *, attempts: int, settle_s: float, roll: float) -> Verdict:
+    """Return what follows an answer.
+
+    `attempts` counts this one; `settle_s` is how long a read may still show the old state; `roll`
+    is a random number in [0, 1).
     """
     match answer:
-        case Reauthenticate() | InDoubt():
-            return _another(answer, attempts=attempts, max_attempts=max_attempts, roll=roll)
-        case Throttled():
-            return Snooze(after_s=clamped_retry_after_s(answer.retry_after_s))
-        case ParkAccount() | AbortCampaign():
-            return Snooze(after_s=PARKED_S)
-        case SkipEdit():
-            return GiveUp(state=EditState.SKIPPED, code=answer.code)
-        case RejectEdit():
-            return GiveUp(state=EditState.FAILED, code=Code.REJECTED)
         case Accepted():
-            raise ValueError("an accepted edit is not tried again")
+            return Taken()
+        case Throttled():
+            return NotTaken(attempts=attempts - 1, status=429)
+        case Reauthenticate():
+            # Once per run: a token that is refused again after a refresh loses the account.
+            return NotTaken(attempts=attempts - 1, status=401)
+        case ParkAccount(code=code, status=status) | SkipEdit(code=code, status=status):
+            return Ended(state=EditState.SKIPPED, code=code, status=status)
+        case AbortCampaign(code=reason, status=status):
+            return _failed(status, reason)
+        case RejectEdit(status=status, keys=keys):
+            return _failed(status, ",".join(keys))
+        case InDoubt():
+            return _doubted(answer, attempts=attempts, settle_s=settle_s, roll=roll)
     assert_never(answer)
+
+
+def may_repeat_at_once(answer: Answer) -> bool:
+    """Tell whether the edit may be sent again in the same run: not taken, by no fault of its."""
+    return isinstance(answer, Throttled | Reauthenticate) or is_refused_batch(answer)
+
+
+def is_refused_batch(answer: Answer) -> bool:
+    """Tell whether a whole batch was refused with nothing to say of any one edit."""
+    return isinstance(answer, InDoubt) and answer.why == BATCH_REFUSED
 
 
 def backoff_s(attempts: int, *, roll: float) -> float:
@@ -85,18 +104,16 @@ def backoff_s(attempts: int, *, roll: float) -> float:
     return roll * min(MAX_BACKOFF_S, 2.0 ** min(max(attempts, 0), 6))
 
 
-def clamped_retry_after_s(retry_after_s: float | None) -> float:
-    """Return a Retry-After in seconds that is neither missing nor absurd."""
-    if retry_after_s is None or math.isnan(retry_after_s):
-        return DEFAULT_RETRY_AFTER_S
-    return min(max(retry_after_s, DEFAULT_RETRY_AFTER_S), MAX_RETRY_AFTER_S)
+def _failed(status: int, error_key: str) -> Ended:
+    return Ended(state=EditState.FAILED, code=Code.REJECTED, status=status, error_key=error_key)
 
 
-def _another(
-    answer: Reauthenticate | InDoubt, *, attempts: int, max_attempts: int, roll: float
-) -> Again | GiveUp:
-    refused = isinstance(answer, Reauthenticate)
-    if attempts >= max_attempts:
-        return GiveUp(state=EditState.FAILED, code=Code.UNAUTHORIZED if refused else Code.UPSTREAM)
-    # A fresh token is worth nothing later that it is not worth now.
-    return Again(after_s=0.0 if refused else backoff_s(attempts, roll=roll))
+def _doubted(answer: InDoubt, *, attempts: int, settle_s: float, roll: float) -> NotTaken | Doubted:
+    status = answer.status or None
+    if is_refused_batch(answer):
+        # Refused for something in it: sent again one by one, each is told its own fault.
+        return NotTaken(attempts=attempts - 1, status=status)
+    wait_s = backoff_s(attempts, roll=roll)
+    if answer.why == NOT_SENT:
+        return NotTaken(attempts=attempts, status=status, after_s=wait_s)
+    return Doubted(after_s=max(wait_s, settle_s), status=status, why=answer.why)

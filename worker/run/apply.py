@@ -7,27 +7,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from worker.cronofy import NOT_SENT, Access, Departure, Write, bring_home, build_edit
+from worker.cronofy import Access, Departure, Write, bring_home, build_edit
 from worker.model import CampaignState, Code, EditState
 from worker.rules import (
     AbortCampaign,
     Accepted,
     Answer,
-    InDoubt,
+    Doubted,
+    Ended,
+    NotTaken,
     ParkAccount,
     Reauthenticate,
-    RejectEdit,
-    SkipEdit,
-    Throttled,
-    backoff_s,
+    Taken,
+    is_refused_batch,
+    may_repeat_at_once,
+    next_try,
 )
 from worker.rules.answers import PLAN_FEATURE_MISSING
 from worker.run.locked import close_calendars
 from worker.run.work import CampaignStopped, Outcome, Ready, Work, ended
 from worker.store import Note, Step
-
-#: What the client says of a batch that was refused as a whole with nothing to say of any one edit.
-BATCH_REFUSED = "batch_refused"
 
 
 async def apply(work: Work, ready: Sequence[Ready]) -> None:
@@ -49,7 +48,7 @@ async def apply(work: Work, ready: Sequence[Ready]) -> None:
             return
         await _beyond(work, batch, answers)
         todo.extendleft(reversed(_again(work, batch, answers)))
-        size = 1 if any(_is_refused_batch(answer) for answer in answers) else size
+        size = 1 if any(is_refused_batch(answer) for answer in answers) else size
     if todo:
         work.go_on_in(0.0)
 
@@ -145,8 +144,7 @@ def _again(work: Work, batch: Sequence[Ready], answers: Sequence[Answer]) -> lis
     return [
         replace(one, edit=work.open[one.edit.line_no])
         for one, answer in zip(batch, answers, strict=True)
-        if isinstance(answer, Throttled | Reauthenticate) or _is_refused_batch(answer)
-        if one.edit.line_no in work.open
+        if may_repeat_at_once(answer) and one.edit.line_no in work.open
     ]
 
 
@@ -168,45 +166,34 @@ def _unproven(work: Work, sent: Sequence[Ready], answers: Sequence[Answer]) -> l
 
 def _judged(work: Work, one: Ready, answer: Answer) -> Outcome:
     """Return an edit's outcome by its own answer."""
-    edit = one.edit
-    match answer:
-        case Accepted():
-            return _step(work, one, EditState.ACCEPTED, http_status=202)
-        case Throttled() | Reauthenticate():
-            # Known not to be taken. A 401 comes once per run: the second one loses the account.
-            status = 429 if isinstance(answer, Throttled) else 401
-            return work.back(edit, attempts=edit.attempts - 1, http_status=status)
-        case ParkAccount(code=code, status=status) | SkipEdit(code=code, status=status):
-            return _step(work, one, EditState.SKIPPED, code=code, http_status=status)
-        case AbortCampaign(code=reason, status=status):
-            return _rejected(work, one, status, reason)
-        case RejectEdit(status=status, keys=keys):
-            return _rejected(work, one, status, ",".join(keys))
-        case InDoubt():
-            return _doubted(work, one, answer)
-    assert_never(answer)
-
-
-def _rejected(work: Work, one: Ready, status: int, error_key: str) -> Outcome:
-    return _step(
-        work, one, EditState.FAILED, code=Code.REJECTED, http_status=status, error_key=error_key
+    verdict = next_try(
+        answer,
+        attempts=one.edit.attempts,
+        settle_s=work.engine.settings.settle,
+        roll=work.engine.roll(),
     )
+    match verdict:
+        case Taken():
+            return _step(work, one, EditState.ACCEPTED, http_status=202)
+        case Ended(state=state, code=code, status=status, error_key=error_key):
+            return _step(work, one, state, code=code, http_status=status, error_key=error_key)
+        case NotTaken(attempts=attempts, status=status, after_s=after_s):
+            work.wait(after_s)
+            return work.back(one.edit, attempts=attempts, http_status=status)
+        case Doubted():
+            return _doubted(work, one, verdict)
+    assert_never(verdict)
 
 
-def _doubted(work: Work, one: Ready, answer: InDoubt) -> Outcome:
-    edit, status = one.edit, answer.status or None
-    if _is_refused_batch(answer):
-        # Refused for something in it: sent again one by one, each is told its own fault.
-        return work.back(edit, attempts=edit.attempts - 1, http_status=status)
-    work.wait(backoff_s(edit.attempts, roll=work.engine.roll()))
-    if answer.why == NOT_SENT:
-        return work.back(edit, attempts=edit.attempts)
-    work.wait(work.engine.settings.settle)
+def _doubted(work: Work, one: Ready, doubt: Doubted) -> Outcome:
+    """Leave the edit where it is, on its way; the next run reads before it does anything."""
+    work.wait(doubt.after_s)
+    edit, status = one.edit, doubt.status
     step = Step(line_no=edit.line_no, was=edit.state, state=EditState.SENDING, http_status=status)
     note = Note(
         actor=work.engine.owner,
         action="edit.in_doubt",
-        code=answer.why,
+        code=doubt.why,
         line_no=edit.line_no,
         detail={"http_status": status},
     )
@@ -237,10 +224,6 @@ async def abort(work: Work) -> None:
         note=note,
     )
     work.hold.campaign_state = CampaignState.CANCELLING
-
-
-def _is_refused_batch(answer: Answer) -> bool:
-    return isinstance(answer, InDoubt) and answer.why == BATCH_REFUSED
 
 
 def _step(

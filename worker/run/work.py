@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from worker.engine import Engine, Hold
@@ -149,8 +149,3 @@ def ended(
         )
         for edit in edits
     ]
-
-
-def split(ready: Sequence[Ready], size: int) -> list[list[Ready]]:
-    """Cut into batches of at most `size`."""
-    return [list(ready[start : start + size]) for start in range(0, len(ready), size)]

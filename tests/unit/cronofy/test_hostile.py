@@ -21,7 +21,7 @@ from tests.unit.cronofy.scripted import (
     reply,
     scene,
 )
-from worker.cronofy import NOT_SENT, Access, Hopeless
+from worker.cronofy import Access, Hopeless
 from worker.errors import (
     ApiError,
     CredentialsLocked,
@@ -32,7 +32,7 @@ from worker.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.rules import Accepted, InDoubt
+from worker.rules import NOT_SENT, Accepted, InDoubt
 
 PAGE = json.dumps(page(wire_event())).encode()
 PACKED = gzip.compress(PAGE)

@@ -1,37 +1,39 @@
-"""Trying again: when, how often, and as what an edit ends otherwise."""
+"""What follows an answer: when an edit is tried again, and as what it ends otherwise."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 
 from worker.model import TRANSITIONS, Code, EditState
 from worker.rules import (
+    BATCH_REFUSED,
+    NOT_SENT,
     AbortCampaign,
     Accepted,
-    Again,
     Answer,
-    GiveUp,
+    Doubted,
+    Ended,
     InDoubt,
+    NotTaken,
     ParkAccount,
     Reauthenticate,
     RejectEdit,
-    Retry,
     SkipEdit,
-    Snooze,
+    Taken,
     Throttled,
+    Verdict,
     backoff_s,
-    clamped_retry_after_s,
+    is_refused_batch,
+    may_repeat_at_once,
     next_try,
 )
 
 DOUBT = InDoubt(status=503, why="status")
 
 
-def tried(answer: Answer, *, attempts: int = 1, roll: float = 0.5) -> Retry:
-    """Return what follows an answer at the default of five attempts."""
-    return next_try(answer, attempts=attempts, max_attempts=5, roll=roll)
+def tried(answer: Answer, *, attempts: int = 1, roll: float = 0.5) -> Verdict:
+    """Return what follows an answer where reads settle within five seconds."""
+    return next_try(answer, attempts=attempts, settle_s=5.0, roll=roll)
 
 
 @pytest.mark.parametrize(
@@ -44,56 +46,54 @@ def test_backoff_doubles_up_to_its_cap(attempts: int, longest: float) -> None:
     assert backoff_s(attempts, roll=0.5) == longest / 2
 
 
-def test_doubt_is_tried_again_with_backoff() -> None:
-    """After a read: law 5 is the caller's part, waiting is this one's."""
-    assert tried(DOUBT, attempts=2) == Again(after_s=2.0)
+def test_an_accepted_edit_is_taken() -> None:
+    """A promise: the proof comes later."""
+    assert tried(Accepted()) == Taken()
 
 
-@pytest.mark.parametrize("attempts", [5, 6])
-def test_doubt_ends_when_the_attempts_are_used_up(attempts: int) -> None:
-    """Without an end, one broken account would be tried for ever."""
-    assert tried(DOUBT, attempts=attempts) == GiveUp(state=EditState.FAILED, code=Code.UPSTREAM)
+@pytest.mark.parametrize(("attempts", "after_s"), [(1, 5.0), (4, 8.0), (6, 32.0)])
+def test_doubt_waits_for_reads_to_settle_and_backs_off(attempts: int, after_s: float) -> None:
+    """A read that comes too early shows the old state and proves nothing."""
+    expected = Doubted(after_s=after_s, status=503, why="status")
+    assert tried(DOUBT, attempts=attempts) == expected
 
 
-def test_a_refreshed_token_is_used_at_once_and_not_for_ever() -> None:
-    """The refusal is about the token; a new one is either good or it is not."""
-    assert tried(Reauthenticate()) == Again(after_s=0.0)
-    assert tried(Reauthenticate(), attempts=5) == GiveUp(
-        state=EditState.FAILED, code=Code.UNAUTHORIZED
+def test_doubt_without_an_answer_has_no_status() -> None:
+    """0 is our word for no answer, not one of the API's."""
+    assert tried(InDoubt(status=0, why="timeout")) == Doubted(
+        after_s=5.0, status=None, why="timeout"
     )
 
 
 @pytest.mark.parametrize("attempts", [1, 5, 500])
-@pytest.mark.parametrize(
-    ("answer", "after_s"),
-    [
-        (Throttled(retry_after_s=30.0), 30.0),
-        (Throttled(), 1.0),
-        (ParkAccount(code=Code.ACCOUNT_LOCKED, status=423), 1800.0),
-        (AbortCampaign(code="plan_feature_missing", status=402), 1800.0),
-    ],
-)
-def test_waiting_uses_up_no_attempt(answer: Answer, after_s: float, attempts: int) -> None:
-    """Waiting is not failing (law 7), however long the queue is."""
-    assert tried(answer, attempts=attempts) == Snooze(after_s=after_s)
+def test_doubt_is_never_given_up_unread(attempts: int) -> None:
+    """However often: the edit may have been taken, and only a read can tell (law 5)."""
+    assert isinstance(tried(DOUBT, attempts=attempts), Doubted)
 
 
+def test_what_never_left_uses_up_its_attempt_and_needs_no_read() -> None:
+    """A refused connection would be tried for ever otherwise."""
+    answer = InDoubt(status=0, why=NOT_SENT)
+    assert tried(answer, attempts=3) == NotTaken(attempts=3, after_s=4.0)
+
+
+@pytest.mark.parametrize("attempts", [1, 5, 500])
 @pytest.mark.parametrize(
-    ("said", "believed"),
+    ("answer", "status"),
     [
-        (None, 1.0),
-        (math.nan, 1.0),
-        (-5.0, 1.0),
-        (0.0, 1.0),
-        (0.2, 1.0),
-        (60.0, 60.0),
-        (86_400.0, 300.0),
-        (math.inf, 300.0),
+        (Throttled(retry_after_s=30.0), 429),
+        (Throttled(), 429),
+        (Reauthenticate(), 401),
+        (InDoubt(status=422, why=BATCH_REFUSED), 422),
     ],
 )
-def test_retry_after_is_believed_within_reason(said: float | None, believed: float) -> None:
-    """A header of nonsense neither hammers the API nor stops a campaign for a day."""
-    assert clamped_retry_after_s(said) == believed
+def test_a_refusal_that_is_not_the_edits_fault_uses_up_no_attempt(
+    answer: Answer, status: int, attempts: int
+) -> None:
+    """Waiting is not failing (law 7), and neither is another edit's fault in the same batch."""
+    expected = NotTaken(attempts=attempts - 1, status=status)
+    assert tried(answer, attempts=attempts) == expected
+    assert may_repeat_at_once(answer)
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,38 @@ def test_retry_after_is_believed_within_reason(said: float | None, believed: flo
     [
         (
             SkipEdit(code=Code.PERMISSION_MISSING, status=403),
-            GiveUp(state=EditState.SKIPPED, code=Code.PERMISSION_MISSING),
+            Ended(state=EditState.SKIPPED, code=Code.PERMISSION_MISSING, status=403),
         ),
-        (RejectEdit(status=422), GiveUp(state=EditState.FAILED, code=Code.REJECTED)),
+        (
+            ParkAccount(code=Code.ACCOUNT_LOCKED, status=423),
+            Ended(state=EditState.SKIPPED, code=Code.ACCOUNT_LOCKED, status=423),
+        ),
+        (
+            RejectEdit(status=422, keys=("summary", "start")),
+            Ended(
+                state=EditState.FAILED, code=Code.REJECTED, status=422, error_key="summary,start"
+            ),
+        ),
+        (
+            AbortCampaign(code="plan_feature_missing", status=402),
+            Ended(
+                state=EditState.FAILED,
+                code=Code.REJECTED,
+                status=402,
+                error_key="plan_feature_missing",
+            ),
+        ),
     ],
 )
-def test_a_refusal_is_final_at_the_first_attempt(answer: Answer, end: GiveUp) -> None:
+def test_a_refusal_is_final_at_the_first_attempt(answer: Answer, end: Ended) -> None:
     """Sending the same bytes again would get the same answer."""
     assert tried(answer) == end
+    assert not may_repeat_at_once(answer)
     assert end.state in TRANSITIONS[EditState.SENDING]
 
 
-def test_an_accepted_edit_is_never_tried_again() -> None:
-    """Asking is a mistake in the caller, and must not become a second write."""
-    with pytest.raises(ValueError, match="not tried again"):
-        tried(Accepted())
+def test_only_a_batch_is_refused_as_a_batch() -> None:
+    """Anything else says something of the edit itself."""
+    assert is_refused_batch(InDoubt(status=422, why=BATCH_REFUSED))
+    assert not is_refused_batch(DOUBT)
+    assert not is_refused_batch(RejectEdit(status=422))
