@@ -27,10 +27,28 @@ QUEUES = ("upkeep", "interactive", "bulk")
 VERIFY_QUEUE = "interactive"
 
 
+#: What kombu needs to know of Redis.
+TRANSPORT: dict[str, Any] = {
+    # Longer than any chunk runs: a shorter one copies running messages (row 3).
+    "visibility_timeout": 900,
+    # Without both, redelivery comes a hundred seconds late (row 4).
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # A half-open link leaves a worker deaf, a publisher hanging otherwise (rows 7, 11).
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "global_keyprefix": "calpatch:",
+    # What keeps everything else going comes first, then people, then the night.
+    "queue_order_strategy": "priority",
+}
+
+
 def broker_settings(settings: Settings) -> dict[str, Any]:
     """Return the broker's part of Celery's configuration, the same for publishers and workers.
 
-    Row numbers are those of the failure table of Celery with Redis in the project's fault notes.
+    Row numbers are those of README's table "Celery settings".
     """
     return {
         "broker_url": settings.redis_url,
@@ -38,21 +56,7 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_pool_limit": 10,
-        "broker_transport_options": {
-            # Longer than any chunk runs: a shorter one copies running messages (row 3).
-            "visibility_timeout": 900,
-            # Without both, redelivery comes a hundred seconds late (row 4).
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            # A half-open link leaves a worker deaf, a publisher hanging otherwise (rows 7, 11).
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-            "global_keyprefix": "calpatch:",
-            # What keeps everything else going comes first, then people, then the night.
-            "queue_order_strategy": "priority",
-        },
+        "broker_transport_options": TRANSPORT,
         # Each queue with an exchange and a key of its own: Celery would bind them all alike, and
         # then every message goes to every queue. An unknown queue is a typo, not a wish.
         "task_queues": [Queue(name, Exchange(name), routing_key=name) for name in QUEUES],

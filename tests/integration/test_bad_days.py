@@ -286,6 +286,22 @@ async def test_a_write_that_shows_late_is_not_sent_twice(sqlite_url: str) -> Non
         world.audit_run(campaign)
 
 
+async def test_a_chunk_that_is_rescued_at_once_waits_out_the_lag_as_well(sqlite_url: str) -> None:
+    """Whoever takes over reads too early: the old value proves nothing yet, so nothing is sent."""
+    async with a_world(sqlite_url, settle=1.0, verify_within=5.0) as world:
+        fill(world, 1)
+        world.sim.behave(lag_s=0.6)
+        arm(world, "edit", Reset(taken=True))
+        campaign = world.submit([0])
+        await world.step()
+        with world.store.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE chunks SET retry_at = NULL")
+
+        assert await world.drain(campaign) == {2: VERIFIED}
+        assert world.writes_to(0) == 1
+        world.audit_run(campaign)
+
+
 async def test_a_very_late_write_is_proven_late(sqlite_url: str) -> None:
     """Read-backs are repeated until the time for them is over."""
     async with a_world(sqlite_url) as world:

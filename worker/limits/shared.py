@@ -60,13 +60,26 @@ def open_limiter(
 ) -> RedisLimiter:
     """Returns the limiter of this name; connects with the first call, in the loop of that call."""
     reconnected = asyncio.Event()
+    return RedisLimiter(
+        _client(redis_url, reconnected),
+        rate=rate,
+        share=share,
+        name=name,
+        margin_s=margin_s,
+        settle_s=settle_s,
+        reconnected=reconnected,
+    )
+
+
+def _client(redis_url: str, reconnected: asyncio.Event) -> Redis:
+    """Returns a client that tells of each new connection. Raises SettingsError for a bad URL."""
 
     async def on_connect(connection: Any) -> None:
         reconnected.set()
         await connection.on_connect()
 
     try:
-        client = Redis.from_url(
+        return Redis.from_url(
             redis_url,
             decode_responses=True,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -83,15 +96,6 @@ def open_limiter(
             "The Redis address cannot be read",
             next_step="Set CALPATCH_REDIS_URL=redis://host:port/0",
         ) from None
-    return RedisLimiter(
-        client,
-        rate=rate,
-        share=share,
-        name=name,
-        margin_s=margin_s,
-        settle_s=settle_s,
-        reconnected=reconnected,
-    )
 
 
 class _Grant(NamedTuple):
