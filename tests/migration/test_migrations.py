@@ -19,7 +19,7 @@ from worker.store import Database, Store, migrate, require_schema, versions
 from worker.store.schema import downgrade, migrations_folder
 from worker.store.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 @pytest.fixture
@@ -194,11 +194,11 @@ def test_an_older_schema_is_told_with_both_versions(
 ) -> None:
     """A deployment that forgot to migrate says so before it works."""
     migrate(database)
-    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda _: "0002")
+    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda _: "9999")
     with pytest.raises(StoreUnavailable) as caught:
         require_schema(database)
     assert str(caught.value) == (
-        "The database has version 0001, and this calpatch needs version 0002."
+        f"The database has version {HEAD}, and this calpatch needs version 9999."
         " Run `calpatch migrate`"
     )
 

@@ -74,18 +74,18 @@ def _split_off(
 ) -> None:
     if not lines:
         return
-    new_id = (
-        f"{chunk.campaign_id}.{_next_number(database, connection, campaign_id=chunk.campaign_id)}"
-    )
+    number = _next_number(database, connection, campaign_id=chunk.campaign_id)
+    new_id = f"{chunk.campaign_id}.{number}"
     connection.execute(
         text(
-            "INSERT INTO chunks (id, campaign_id, account, size, state, rescues)"
-            " VALUES (:id, :campaign, :account, :size, 'pending', :rescues)"
+            "INSERT INTO chunks (id, campaign_id, number, account, size, reads_all, state, rescues)"
+            " SELECT :id, campaign_id, CAST(:number AS integer), account, CAST(:size AS integer),"
+            " reads_all, 'pending', CAST(:rescues AS integer) FROM chunks WHERE id = :old"
         ),
         {
             "id": new_id,
-            "campaign": chunk.campaign_id,
-            "account": chunk.account,
+            "number": number,
+            "old": chunk.id,
             "size": len(lines),
             "rescues": MAX_RESCUES - 1,
         },

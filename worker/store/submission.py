@@ -74,8 +74,9 @@ FROM (SELECT line_no, dense_rank() OVER (ORDER BY part, account) AS n
 WHERE edits.campaign_id = :campaign AND edits.line_no = numbered.line_no
 """
 _INSERT_CHUNKS = """
-INSERT INTO chunks (id, campaign_id, account, size, state)
-SELECT chunk_id, campaign_id, account, count(*), 'pending' FROM edits
+INSERT INTO chunks (id, campaign_id, number, account, size, reads_all, state)
+SELECT chunk_id, campaign_id, CAST(substr(chunk_id, length(campaign_id) + 2) AS integer), account,
+       count(*), count(hint) < count(*), 'pending' FROM edits
 WHERE campaign_id = :campaign AND chunk_id IS NOT NULL GROUP BY chunk_id, campaign_id, account
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -125,6 +127,9 @@ chunks = Table(
     Column("id", String(40), primary_key=True),  # campaign id, a dot, a number
     Column("campaign_id", String(24), nullable=False),
     Column("account", String(255), nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),  # its turn within the campaign
+    # An edit without a date is in it, so that the whole readable window must be read.
+    Column("reads_all", Boolean, nullable=False, server_default=false()),
     Column("size", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("lease_owner", String(255)),
@@ -138,6 +143,14 @@ chunks = Table(
     Column("audit_head", String(64), nullable=False, server_default=""),
     Index("ix_chunks_campaign", "campaign_id", "state"),
     Index("ix_chunks_account", "account", "state"),
+    # Whose turn is next, found without a sort however many wait.
+    Index(
+        "ix_chunks_turn",
+        "campaign_id",
+        "number",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
     # What relay and rescue ask every second: only open chunks are in it, however old the table.
     Index(
         "ix_chunks_open",
