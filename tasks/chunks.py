@@ -30,10 +30,13 @@ def run(chunk_id: str) -> None:
 
 @app.task(name=VERIFY_ACCOUNT)
 def verify(sub: str) -> None:
-    """Read back what an account's chunks wait for."""
+    """Read back what an account's chunks wait for, then announce the next ones."""
     try:
-        current().run(lambda engine: verify_account(engine, str(sub)))
+        ended = current().run(lambda engine: verify_account(engine, str(sub)))
     except Cancelled as stopped:
         raise Reject(reason="stopping", requeue=True) from stopped
     except WorkerError as known:
         note_left("verify.left", known)
+        return
+    if ended:
+        top_up()

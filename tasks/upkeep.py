@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+
 from tasks.celery import app
 from tasks.runner import Cancelled, current, note_left
 from tasks.schedule import SWEEP
 from worker.dispatch import Publisher, relay
 from worker.errors import WorkerError
 from worker.sweep import sweep
+
+#: Seconds between two rounds of a process that its own chunks ask for: a hundred small chunks may
+#: end in a second, and a round takes as long as one of them.
+TOP_UP_EVERY_S = 0.1
 
 
 @app.task(name=SWEEP)
@@ -24,11 +32,46 @@ def sweep_once() -> None:
         note_left("sweep.left", known)
 
 
-def top_up() -> None:
-    """Announce the next chunks; the clock does it as well, only later."""
+class Spaced:
+    """Does a deed soon after each wish for it, but never sooner than `every_s` after the last time.
+
+    Wishes that come while one waits are the same wish: it waits in the thread of whoever had it.
+    """
+
+    def __init__(self, deed: Callable[[], None], *, every_s: float) -> None:
+        self._deed = deed
+        self._every_s = every_s
+        self._lock = threading.Lock()
+        self._is_wished = False
+        self._not_before = 0.0
+
+    def wish(self) -> None:
+        """Do it, after the time that it takes; or leave it to the one who waits to do it."""
+        with self._lock:
+            if self._is_wished:
+                return
+            self._is_wished = True
+            wait_s = self._not_before - time.monotonic()
+        threading.Event().wait(max(0.0, wait_s))
+        with self._lock:
+            # Before the deed: what ends while it looks may be what it did not see.
+            self._is_wished = False
+            self._not_before = time.monotonic() + self._every_s
+        self._deed()
+
+
+def _announce() -> None:
     try:
         engine = current().engine
         with Publisher(engine.settings, app=app) as publisher:
             relay(engine.store, publisher, engine.settings)
     except WorkerError as known:
         note_left("relay.left", known)
+
+
+_announcing = Spaced(_announce, every_s=TOP_UP_EVERY_S)
+
+
+def top_up() -> None:
+    """Announce the next chunks; the clock does it as well, only later."""
+    _announcing.wish()

@@ -108,15 +108,19 @@ def a_fleet(
     folder: Path,
     database_url: str,
     *,
-    simulate: list[str],
+    simulate: list[str] | None = None,
+    simulator_url: str = "",
     workers: int = 2,
     concurrency: int = 4,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """Start everything, import the accounts, and stop it all at the end."""
+    """Start everything, import the accounts, and stop it all at the end.
+
+    With `simulator_url` somebody else serves, and has written `accounts.csv` into the folder.
+    """
     with ExitStack() as stack:
         valkey = stack.enter_context(valkey_server())
-        url = stack.enter_context(_simulator(folder, simulate))
+        url = simulator_url or stack.enter_context(_simulator(folder, simulate or []))
         environ = _environ(database_url, valkey.url, url) | dict(settings or {})
         read = Settings.load(environ)
         store = Store(Database(database_url))

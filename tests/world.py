@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -141,9 +141,21 @@ class World:
             self._row(line, number, patch, account, calendar_id, hinted=hinted)
             for line, (number, patch) in enumerate(wanted.items(), start=2)
         ]
+        return self._submit(rows, key=key, policy=policy or Policy(), chunk_size=chunk_size)
+
+    def submit_to(self, wanted: Mapping[str, Iterable[int]], *, key: str = "campaign") -> str:
+        """Store a campaign that moves numbered events of several calendars by an hour."""
+        pairs = [(calendar, number) for calendar, numbers in wanted.items() for number in numbers]
+        rows = [
+            self._row(line, number, Patch(move=HOUR), ACCOUNT, calendar, hinted=True)
+            for line, (calendar, number) in enumerate(pairs, start=2)
+        ]
+        return self._submit(rows, key=key, policy=Policy(), chunk_size=200)
+
+    def _submit(self, rows: Sequence[EditRow], *, key: str, policy: Policy, chunk_size: int) -> str:
         new = NewCampaign(
             key=key, digest=key, reason="test", owner="test", source="test", columns=("n",),
-            policy=policy or Policy(),
+            policy=policy,
         )  # fmt: skip
         campaign, _ = self.store.campaigns.submit(
             new, rows, campaign_id=f"c_{key}"[:24], image_key=b"k" * 32, chunk_size=chunk_size

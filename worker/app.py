@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from worker.errors import (
     VaultError,
     WorkerError,
 )
-from worker.intake import Checked, Input, Row, change_digest, check, open_input, rows
+from worker.intake import Checked, Input, check, open_input
 from worker.limits import RedisLimiter, open_limiter, parse_rate
-from worker.model import AccountStatus, Code, Policy, Shift
+from worker.model import AccountStatus, Code, Policy
 from worker.settings import Settings
-from worker.store import Campaign, Database, EditRow, NewCampaign, Store, require_schema
+from worker.store import Campaign, Database, NewCampaign, Store, require_schema
 from worker.tokens import Vault
 
 log = structlog.get_logger(__name__)
@@ -155,8 +155,12 @@ def submit_checked(
     owner: str,
     policy: Policy,
     lane: str = "bulk",
+    progress: Callable[[int], None] | None = None,
 ) -> Submitted:
-    """Store and announce input that has been checked already."""
+    """Store and announce input that has been checked already; its spool holds the edits.
+
+    `progress` is told how many of them are in the database, where they stay only if all do.
+    """
     digest = sha256(checked.digest.encode() + msgspec.json.encode(policy)).hexdigest()
     new = NewCampaign(
         key=key, digest=digest, reason=reason, owner=owner, source=checked.source.name,
@@ -164,10 +168,11 @@ def submit_checked(
     )  # fmt: skip
     campaign, created = store.campaigns.submit(
         new,
-        _edit_rows(given, checked),
+        given.spool,
         campaign_id="c_" + secrets.token_hex(5),
         image_key=secrets.token_bytes(32),
         chunk_size=settings.chunk_size,
+        progress=progress,
     )
     note = announce(settings, store) if created else ""
     return Submitted(campaign=campaign, created=created, checked=checked, note=note)
@@ -181,27 +186,6 @@ def announce(settings: Settings, store: Store) -> str:
     except BrokerUnavailable as down:
         return str(down)
     return ""
-
-
-def _edit_rows(given: Input, checked: Checked) -> Iterator[EditRow]:
-    for row in rows(given, checked):
-        yield EditRow(
-            line_no=row.line_no,
-            account=row.account,
-            calendar_id=row.key.calendar_id,
-            event_uid=row.key.event_uid,
-            hint=row.hint.isoformat() if row.hint else None,
-            ref=row.ref,
-            patch=msgspec.json.encode(row.patch).decode(),
-            cells=msgspec.json.encode(row.cells).decode(),
-            change_digest=_digest(row),
-            relative=isinstance(row.patch.move, Shift),
-            duplicate=row.duplicate_of is not None,
-        )
-
-
-def _digest(row: Row) -> str:
-    return change_digest(row)[:16].hex()
 
 
 # ---------------------------------------------------------------- accounts

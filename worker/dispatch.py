@@ -6,6 +6,7 @@ in SQL first and published after; whatever gets lost in between is due again a l
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import structlog
@@ -14,6 +15,8 @@ from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 
 from worker.errors import BrokerUnavailable
+from worker.limits import parse_rate
+from worker.rules import Pick
 from worker.settings import Settings
 from worker.store import Due, Store
 
@@ -23,8 +26,18 @@ RUN_CHUNK = "calpatch.run_chunk"
 VERIFY_ACCOUNT = "calpatch.verify_account"
 #: In this order: what keeps everything going, then people, then the night.
 QUEUES = ("upkeep", "interactive", "bulk")
-#: read-backs go first: they end campaigns, and are few
-VERIFY_QUEUE = "interactive"
+#: Priorities, 0 being the highest. A worker looks at all queues' lists of one priority before it
+#: looks at the next one's, so that a campaign's first chunks overtake what others have out.
+PRIORITIES = (0, 3, 6, 9)
+_FIRST_THEN = {"interactive": (0, 3), "bulk": (6, 9)}
+#: What kombu puts between a queue's name and a priority; the list of priority 0 has the bare name.
+_SEPARATOR = "\x06\x16"
+KEY_PREFIX = "calpatch:"
+
+#: Weight out at a time that a limit of up to so many calls a second needs.
+LEAST_WINDOW = 64
+#: The same where nothing limits the calls.
+UNLIMITED_WINDOW = 512
 
 
 #: What kombu needs to know of Redis.
@@ -39,9 +52,10 @@ TRANSPORT: dict[str, Any] = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    "global_keyprefix": "calpatch:",
+    "global_keyprefix": KEY_PREFIX,
     # What keeps everything else going comes first, then people, then the night.
     "queue_order_strategy": "priority",
+    "priority_steps": list(PRIORITIES),
 }
 
 
@@ -94,28 +108,57 @@ class Publisher:
         """Send a message for each chunk and account, and count them. Raises BrokerUnavailable."""
         try:
             with self._app.producer_pool.acquire(block=True, timeout=10) as producer:
-                for lane, chunk_id in due.chunks:
-                    self._send(producer, RUN_CHUNK, chunk_id, queue=lane)
-                for account in due.accounts:
-                    self._send(producer, VERIFY_ACCOUNT, account, queue=VERIFY_QUEUE)
+                for pick in due.runs:
+                    self._send(producer, RUN_CHUNK, pick.candidate.chunk_id, pick=pick)
+                for pick in due.proofs:
+                    self._send(producer, VERIFY_ACCOUNT, pick.candidate.account, pick=pick)
         except (KombuError, OSError) as broken:
             raise BrokerUnavailable(
                 "Redis does not take messages",
                 next_step="Nothing is lost: the clock sends them once it is back",
             ) from broken
-        return len(due.chunks) + len(due.accounts)
+        return len(due.runs) + len(due.proofs)
 
-    def _send(self, producer: Any, task: str, name: str, *, queue: str) -> None:
-        self._app.send_task(task, args=[name], queue=queue, producer=producer, ignore_result=True)
+    def _send(self, producer: Any, task: str, name: str, *, pick: Pick) -> None:
+        first, then = _FIRST_THEN[pick.lane]
+        self._app.send_task(
+            task,
+            args=[name],
+            queue=pick.lane,
+            priority=first if pick.is_first else then,
+            producer=producer,
+            ignore_result=True,
+        )
 
 
 def relay(store: Store, publisher: Publisher, settings: Settings) -> int:
     """Publish what is due, up to the window, and count it. Raises BrokerUnavailable."""
-    due = store.queue.take_due(window=settings.window_chunks, resend_after_s=settings.resend_after)
-    if not due.chunks and not due.accounts:
+    due = store.queue.take_due(window=window_of(settings), resend_after_s=settings.resend_after)
+    if not due.runs and not due.proofs:
         return 0
     try:
         return publisher.publish(due)
     except BrokerUnavailable:
         store.queue.forget_dispatch(due)
         raise
+
+
+def window_of(settings: Settings) -> int:
+    """Return the weight of chunks out at a time: what the limit can be kept busy with.
+
+    The shortest window tells how many calls may be under way at once. Raises ValueError for a rate
+    that makes no sense.
+    """
+    if settings.window is not None:
+        return settings.window
+    windows = parse_rate(settings.rate).windows
+    if not windows:
+        return UNLIMITED_WINDOW
+    shortest = min(windows, key=lambda each: each.seconds)
+    return max(LEAST_WINDOW, ceil(settings.share * shortest.requests / shortest.seconds))
+
+
+def message_lists(queue: str) -> list[str]:
+    """Return the names of the lists in Redis that hold a queue's messages, one for a priority."""
+    rest = [f"{KEY_PREFIX}{queue}{_SEPARATOR}{step}" for step in PRIORITIES if step]
+    return [f"{KEY_PREFIX}{queue}", *rest]

@@ -23,6 +23,7 @@ from worker.cronofy import CallCount, Cronofy, base_url
 from worker.errors import LeaseLost, StoreUnavailable, WorkerError
 from worker.limits import Limiter
 from worker.model import CampaignState
+from worker.rules import PLAIN_TURN, Turn
 from worker.settings import Settings
 from worker.store import Account, CallRow, Claim, Note, Step, Store
 from worker.tokens import Session, Vault
@@ -61,16 +62,10 @@ class Engine:
         meet what the run writes next.
         """
         bound = functools.partial(work, *args, **named)
-        done = asyncio.get_running_loop().run_in_executor(self.threads, bound)
-        try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            await asyncio.wait([done])
-            done.exception()  # looked at, or the loop complains that nobody did
-            raise
+        return await to_its_end(asyncio.get_running_loop().run_in_executor(self.threads, bound))
 
-    def session(self, account: Account, calls: CallCount) -> Session:
-        """Open an account for one run."""
+    def session(self, account: Account, calls: CallCount, *, turn: Turn = PLAIN_TURN) -> Session:
+        """Open an account for one run; `turn` is where its calls stand in the limiter's line."""
         return Session(
             account,
             store=self.store,
@@ -84,6 +79,7 @@ class Engine:
             ),
             calls=calls,
             in_thread=self.db,
+            turn=turn,
         )
 
     @property
@@ -92,6 +88,17 @@ class Engine:
         if self.settings.batch_counts_as == "one":
             return self.settings.batch_size
         return min(self.settings.batch_size, self.limiter.max_weight)
+
+
+async def to_its_end(done: asyncio.Future[T]) -> T:
+    """Wait for what cannot be called off; cancelled, wait all the same, and be cancelled then."""
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.wait([done])
+        if not done.cancelled():
+            done.exception()  # looked at, or the loop complains that nobody did
+        raise
 
 
 async def leased(
@@ -118,6 +125,15 @@ def _listed(found: Claim | list[Claim] | None) -> list[Claim]:
     return found if isinstance(found, list) else [found]
 
 
+@dataclass(slots=True)
+class _Page:
+    """What one caller has to write down, and who is told when it is."""
+
+    steps: Sequence[Step]
+    notes: Sequence[Note]
+    done: asyncio.Future[None]
+
+
 class Hold:
     """A leased chunk, kept alive in the background; every effect asks `check` first.
 
@@ -134,6 +150,14 @@ class Hold:
         self._lost = False
         #: as SQL last told it
         self.campaign_state = claim.campaign.state
+        self._pages: list[_Page] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    def session(self) -> Session:
+        """Open the chunk's account; its calls take turns with those of others."""
+        campaign, account = self.claim.campaign, self.claim.account
+        turn = Turn(campaign.lane == "interactive", campaign.id, account.sub)
+        return self._engine.session(account, self.calls, turn=turn)
 
     @property
     def is_held(self) -> bool:
@@ -147,10 +171,46 @@ class Hold:
             raise LeaseLost(f"The lease of chunk {self.claim.chunk_id} has run out")
 
     async def record(self, steps: Sequence[Step], notes: Sequence[Note] = ()) -> None:
-        """Write steps and audit, fenced by the epoch.
+        """Write steps and audit, fenced by the epoch; what comes meanwhile is written together.
 
-        While the database is away it is tried again, as long as the lease holds: what an API call
-        has brought home is worth the wait (row 9), and to write the same twice changes nothing.
+        A chunk's lanes record at the same time: one transaction for all of them costs hardly more
+        than one for each.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._pages.append(_Page(steps, notes, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_pages())
+        await to_its_end(done)
+
+    async def _write_pages(self) -> None:
+        while self._pages:
+            pages = self._next_pages()
+            steps = [step for page in pages for step in page.steps]
+            notes = [note for page in pages for note in page.notes]
+            try:
+                await self._write(steps, notes)
+            except BaseException as failed:
+                for page in pages:
+                    page.done.set_exception(failed)
+            else:
+                for page in pages:
+                    page.done.set_result(None)
+
+    def _next_pages(self) -> list[_Page]:
+        """Take what can be written together: of one edit's steps the later one waits."""
+        pages: list[_Page] = []
+        lines: set[int] = set()
+        while self._pages and lines.isdisjoint(step.line_no for step in self._pages[0].steps):
+            page = self._pages.pop(0)
+            lines.update(step.line_no for step in page.steps)
+            pages.append(page)
+        return pages
+
+    async def _write(self, steps: Sequence[Step], notes: Sequence[Note]) -> None:
+        """Write; while the database is away try again, as long as the lease holds.
+
+        What an API call has brought home is worth the wait (row 9), and to write the same twice
+        changes nothing.
         """
         calls = self.take_calls()
         pause_s = 0.1

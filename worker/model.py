@@ -72,7 +72,6 @@ class Event(Struct, frozen=True, kw_only=True):
     recurring: bool = False
     #: options.update; False when the answer does not say, since only "may" is a permission
     can_update: bool = False
-    updated: datetime | None = None
 
     @property
     def key(self) -> EventKey:

@@ -89,10 +89,13 @@ class Settings(BaseSettings):
     )
     batch_size: int = Field(50, ge=1, le=50, description="edits per batch request")
     chunk_size: int = Field(
-        200, ge=1, le=5000, description="edits per chunk: one message, one lease"
+        1000, ge=1, le=5000, description="edits per chunk: one message, one lease"
     )
-    window_chunks: int = Field(
-        64, ge=1, description="chunk messages in Redis at a time (about 4 x all worker threads)"
+    window: int | None = Field(
+        None,
+        ge=1,
+        description="how much work is out at a time: a chunk weighs 1 for each 50 edits, 4 at most;"
+        " default: the calls a second that are granted, at least 64",
     )
     lease: float = Field(30.0, description="how long a worker holds a chunk without renewing")
     chunk_budget: float = Field(
@@ -105,7 +108,11 @@ class Settings(BaseSettings):
     verify_within: float = Field(900.0, description="until when a read-back may prove an edit")
     parked_retry: float = Field(1800.0, description="how long a locked account (423) is left alone")
     calendars_ttl: float = Field(
-        900.0, description="how long an account's calendar list is believed"
+        900.0, description="how long an account's calendar list is believed when it forbids an edit"
+    )
+    calendars_trust: float = Field(
+        86400.0,
+        description="how long it is believed when it permits one: the API itself refuses the rest",
     )
     resend_after: float = Field(
         30.0, description="a message not picked up after this long is sent again"
@@ -131,6 +138,7 @@ class Settings(BaseSettings):
         "verify_within",
         "parked_retry",
         "calendars_ttl",
+        "calendars_trust",
         "resend_after",
         "sweep_every",
         "shutdown_grace",

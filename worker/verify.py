@@ -80,7 +80,7 @@ async def _seen(engine: Engine, holds: Sequence[Hold]) -> dict[EventKey, Event] 
     """Return what a read shows of the edits' events; None when it failed, which proves nothing."""
     first = holds[0]
     sub = first.claim.account.sub
-    session = engine.session(first.claim.account, first.calls)
+    session = first.session()
     edits = [edit for hold in holds for edit in hold.claim.edits]
     sweep = all(hold.claim.proofs == 0 for hold in holds)
     try:

@@ -34,7 +34,7 @@ def a_row(line_no: int = 2, **fields: Any) -> EditRow:
         "account": "acc_1",
         "calendar_id": "cal_1",
         "event_uid": uid,
-        "hint": None,
+        "hint": "2026-06-02",
         "ref": f"row {line_no}",
         "patch": SHIFT,
         "cells": f'["acc_1","{line_no}"]',

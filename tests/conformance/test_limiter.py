@@ -25,6 +25,7 @@ from worker.limits import (
     shared,
 )
 from worker.limits.base import MARGIN_S
+from worker.rules import Turn
 
 Make: TypeAlias = Callable[..., Any]
 
@@ -61,8 +62,19 @@ async def refused(limiter: Limiter, weight: int = 1, *, timeout_s: float = 0) ->
     return caught.value.wait_s
 
 
-#: A grant that comes later than the margin is thrown away: where grants are counted to the last
-#: one, a machine that stalls for a moment must not eat one.
+async def is_refused(limiter: Limiter) -> bool:
+    """Tells whether nothing is granted at once."""
+    try:
+        await limiter.acquire(timeout_s=0)
+    except WaitTooLong:
+        return True
+    return False
+
+
+URGENT = Turn(urgent=True)
+
+#: A grant that comes later than the margin is exchanged: where grants are counted to the last one,
+#: a machine that stalls for a moment must not move one.
 CALM_S = 5.0
 
 
@@ -100,8 +112,9 @@ class TestGrants:
         await refused(limiter)
 
     async def test_the_smallest_window_bounds_the_weight(self, make: Make) -> None:
-        """Whoever forms batches asks for the most that can ever be granted."""
-        assert make("50/s,500/min", 0.7).max_weight == 35
+        """Whoever forms batches asks for the most that can ever be granted, to anybody."""
+        assert make("50/s,500/min", 0.7).max_weight == 34
+        assert make("20/s,500/min").max_weight == 20
 
     @pytest.mark.parametrize("weight", [-1, 0, 11])
     async def test_a_weight_that_can_never_be_granted_is_refused(
@@ -150,6 +163,98 @@ class TestGrants:
         waiters[1].cancel()
         done = await asyncio.gather(*waiters, return_exceptions=True)
         assert [isinstance(waited, float) for waited in done] == [True, False, True]
+
+
+class TestTurns:
+    """Who is next, and what is kept free for whom."""
+
+    async def test_campaigns_take_turns(self, make: Make) -> None:
+        """One that comes behind a large one needs not wait for its end."""
+        limiter, served = make("2/s", turned=False), []
+
+        async def wait(campaign: str) -> None:
+            await limiter.acquire(turn=Turn(campaign=campaign))
+            served.append(campaign)
+
+        await limiter.acquire(2)
+        await asyncio.gather(*(wait(campaign) for campaign in ["large"] * 4 + ["small"] * 2))
+        assert served.index("small") <= 2
+        assert sorted(served[:4]) == ["large", "large", "small", "small"]
+
+    async def test_a_person_need_not_wait_for_the_next_minute(self, make: Make) -> None:
+        """Bulk has spent all that it may of it; a small reserve is left."""
+        limiter = make("100/min", margin_s=CALM_S)
+        await limiter.acquire(98, timeout_s=0)
+        assert await refused(limiter) > 50
+        await limiter.acquire(2, timeout_s=0, turn=URGENT)
+        with pytest.raises(WaitTooLong):
+            await limiter.acquire(timeout_s=0, turn=URGENT)
+
+    async def test_a_person_goes_before_a_batch_that_has_reserved_ahead(self, make: Make) -> None:
+        """The room for it takes seconds to come; what is free meanwhile is for whoever waits."""
+        limiter = make("100/4s", turned=False)
+        await limiter.acquire(40)
+        await limiter.acquire(58)
+        batch = asyncio.create_task(limiter.acquire(40))
+        while (await limiter.state()).windows[0].used == 98:  # noqa: ASYNC110  no event outside
+            await asyncio.sleep(0.05)
+        await limiter.acquire(timeout_s=0, turn=URGENT)
+        assert not batch.done()
+        batch.cancel()
+
+
+class TestGivenBack:
+    """What is reserved and not used is free for others."""
+
+    async def test_a_cancelled_sleeper_gives_its_slot_back(self, make: Make) -> None:
+        """A run that ends at an error must not waste what it has reserved."""
+        limiter = make("2/s", turned=False)
+        await limiter.acquire(2)
+        sleeper = asyncio.create_task(limiter.acquire())
+        async with asyncio.timeout(10):
+            while (await limiter.state()).windows[0].used == 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert not sleeper.done()
+            sleeper.cancel()
+            while (await limiter.state()).windows[0].used == 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+class TestSlower:
+    """The API refuses calls although we keep within our share."""
+
+    async def test_a_refusal_slows_everybody_down(self, make: Make) -> None:
+        """Somebody else uses the application's limit as well."""
+        limiter = make("10/min", margin_s=CALM_S)
+        assert (await limiter.state()).factor == 1
+        await limiter.pause(0, age_s=0.1)
+        assert 0.8 <= (await limiter.state()).factor < 0.85
+        await limiter.acquire(8, timeout_s=0)
+        assert await refused(limiter) > 50
+
+    async def test_a_burst_of_refusals_slows_down_once(self, make: Make) -> None:
+        """Sixteen calls were under way: their refusals are one."""
+        limiter = make("10/min")
+        for age_s in (0.1, 0.2, 0.3):
+            await limiter.pause(0.05, age_s=age_s)
+        assert (await limiter.state()).factor >= 0.8
+
+    async def test_a_pause_alone_slows_nobody_down(self, make: Make) -> None:
+        """An operator's pause says nothing about the rate."""
+        limiter = make("10/min")
+        await limiter.pause(0.05)
+        assert (await limiter.state()).factor == 1
+
+    async def test_a_batch_heavier_than_the_slower_rate_still_gets_through(
+        self, make: Make
+    ) -> None:
+        """It goes alone in its window: or everybody behind it would wait for ever."""
+        limiter = make("10/s")
+        for _ in range(4):
+            await limiter.pause(0, age_s=0)
+        assert (await limiter.state()).factor < 0.5
+        await limiter.acquire(10)
+        await limiter.acquire(10)
 
 
 class TestPause:
@@ -328,20 +433,51 @@ class TestShared:
         await asyncio.gather(*(limiter.acquire() for _ in range(60)))
         assert calls(redis_url, "evalsha") - before <= 2 * 60
 
+    async def test_without_a_limit_redis_is_asked_for_pauses_only(
+        self, opened: Make, redis_url: str
+    ) -> None:
+        """A raised limit must not make the limiter what limits."""
+        limiter, other = opened("unlimited"), opened("unlimited")
+        await limiter.acquire()
+        before = calls(redis_url, "evalsha")
+        for _ in range(200):
+            await limiter.acquire()
+        assert calls(redis_url, "evalsha") - before <= 20
+        await other.pause(30)
+        async with asyncio.timeout(5):
+            while not await is_refused(limiter):  # noqa: ASYNC110  no event outside
+                await asyncio.sleep(0.01)
+
+    async def test_a_pause_frees_what_was_reserved(self, opened: Make) -> None:
+        """Sleepers exchange their slots; the pause costs its own length and no more."""
+        limiter = opened("10/s")
+        await limiter.acquire(10)
+        sleepers = [asyncio.create_task(limiter.acquire()) for _ in range(5)]
+        async with asyncio.timeout(20):
+            while (await limiter.state()).windows[0].used == 10:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await limiter.pause(2)
+            await asyncio.gather(*sleepers)
+        assert (await limiter.state()).windows[0].used == 5
+
     async def test_nothing_about_anybody_is_in_the_keys(self, opened: Make, redis_url: str) -> None:
         """Redis holds times and tokens, under one hash tag."""
         limiter = opened("10/s")
         await limiter.acquire()
-        await limiter.pause(1)
+        await limiter.pause(1, age_s=0)
         keys = told(redis_url, "KEYS", "*")
-        assert sorted(keys) == [f"calpatch:{{cronofy}}:{part}" for part in ("born", "log", "pause")]
+        parts = ("born", "log", "pace", "pause")
+        assert sorted(keys) == [f"calpatch:{{cronofy}}:{part}" for part in parts]
+        assert told(redis_url, "PTTL", "calpatch:{cronofy}:pace") <= 120_000
 
     async def test_the_log_stays_small(self, opened: Make, redis_url: str) -> None:
         """It keeps no more slots than the largest window can ask about."""
-        limiter = opened("40/s", margin_s=0)
+        limiter = opened("30/s", margin_s=0)
         for _ in range(4):
-            await limiter.acquire(40)
-        assert told(redis_url, "LLEN", "calpatch:{cronofy}:log") == 40
+            await limiter.acquire(30)
+        assert told(redis_url, "LLEN", "calpatch:{cronofy}:log") <= 60
+        await limiter.acquire()
+        assert told(redis_url, "LLEN", "calpatch:{cronofy}:log") <= 31
 
 
 @pytest.mark.redis

@@ -25,7 +25,7 @@ from tests.conformance.stores import (
 from worker.errors import WrongTransition
 from worker.model import CampaignState, Code
 from worker.rules import adds_up
-from worker.store import CallRow, Note, Remaining, Store
+from worker.store import CallRow, Note, OpenWork, Store
 
 C = CampaignState
 
@@ -236,16 +236,48 @@ def test_the_newest_campaigns_come_first(store: Store) -> None:
     assert store.campaigns.latest() == store.campaigns.get("c")
 
 
-def test_what_remains_is_counted_from_rows(store: Store) -> None:
-    """The forecast is calls to make: edits to send, accounts to read."""
-    rows = [a_row(line, account=f"acc_{line % 3}") for line in range(2, 11)]
-    submit(store, rows, chunk_size=3)
+def test_open_work_is_counted_by_account(store: Store) -> None:
+    """The forecast is calls to make: chunks to read for, edits to write, accounts to prove."""
+    rows = [a_row(line, account=f"acc_{line % 3}", hint="2026-06-02") for line in range(2, 14)]
+    submit(store, rows, chunk_size=3)  # for each account a chunk of three and one of one
+    assert store.reading.open_work("c-june") == [OpenWork(4, 2, 0, 0, 3)]
     run_to(store, "c-june.1", S.ACCEPTED)
     run_to(store, "c-june.2", S.FAILED)
-    found = store.reading.remaining("c-june")
-    assert found == Remaining(pending_edits=3, pending_accounts=1, verifying_accounts=1)
-    none = Remaining(pending_edits=0, pending_accounts=0, verifying_accounts=0)
-    assert store.reading.remaining("c-nobody") == none
+    claim(store, "c-june.5")
+    assert sorted(store.reading.open_work("c-june")) == [
+        OpenWork(0, 0, 1, 0, 1),
+        OpenWork(1, 1, 0, 3, 1),
+        OpenWork(4, 2, 0, 0, 1),
+    ]
+    assert store.reading.open_work("c-nobody") == []
+
+
+def test_chunks_without_dates_share_their_reads(store: Store) -> None:
+    """One read of the whole window serves a chunk and its company."""
+    submit(store, [a_row(line, hint=None) for line in range(2, 8)], chunk_size=1)
+    assert store.reading.open_work("c-june") == [OpenWork(6, 2, 0, 0, 1)]
+
+
+def test_many_chunks_are_each_taken_for_an_account(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million are not grouped; where there are so many, most accounts have but one."""
+    monkeypatch.setattr("worker.store.reading.MOST_GROUPED", 3)
+    sizes = {"a": 1, "b": 2, "c": 60, "d": 60, "e": 1, "f": 1}
+    accounts = "".join(account * size for account, size in sizes.items())
+    rows = [a_row(line, account=account) for line, account in enumerate(accounts, 2)]
+    submit(store, rows, chunk_size=60)
+    for account, deed in (("e", S.ACCEPTED), ("f", None)):
+        sql = "SELECT id FROM chunks WHERE account = :account"
+        chunk_id = execute(store, sql, account=account).id
+        claim(store, chunk_id) if deed is None else run_to(store, chunk_id, deed)
+    assert sorted(store.reading.open_work("c-june")) == [
+        OpenWork(0, 0, 0, 1, 1),
+        OpenWork(0, 0, 1, 0, 1),
+        OpenWork(1, 1, 0, 0, 1),
+        OpenWork(2, 1, 0, 0, 1),
+        OpenWork(60, 1, 0, 0, 2),
+    ]
 
 
 def test_waiting_tells_when_a_chunk_is_due_next(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.conformance.stores import (
 )
 from worker.errors import LeaseLost
 from worker.model import CampaignState, Code
-from worker.store import Due, Note, Store
+from worker.store import Due, EditRow, Note, Store
 
 
 def take(store: Store, *, window: int = 10, resend_after_s: float = 60) -> Due:
@@ -39,36 +40,107 @@ def numbers(due: Due) -> list[str]:
 # ---------------------------------------------------------------- the window
 
 
+def accounts_of(count: int, *, first: int = 2, **fields: Any) -> list[EditRow]:
+    """Return edits of so many accounts, one each."""
+    lines = range(first, first + count)
+    return [a_row(line, account=f"acc_{line:03}", **fields) for line in lines]
+
+
 def test_no_more_than_a_window_is_out(store: Store) -> None:
     """The backlog stays in SQL, where it can be paused, ordered and kept."""
-    submit(store, some_rows(14), chunk_size=1)
+    submit(store, accounts_of(14), chunk_size=1)
     assert numbers(take(store, window=4)) == [f"c-june.{number}" for number in (1, 2, 3, 4)]
-    assert take(store, window=4) == Due(chunks=(), accounts=())
+    assert take(store, window=4) == Due()
     held = claim(store)
     assert numbers(take(store, window=4)) == []
     bring(store, held, S.VERIFIED)
     store.chunks.release(held)
     assert numbers(take(store, window=4)) == ["c-june.5"]
-    assert numbers(take(store, window=12)) == [f"c-june.{number}" for number in range(6, 14)]
+    assert numbers(take(store, window=16)) == [f"c-june.{number}" for number in range(6, 14)]
+
+
+def test_a_chunk_weighs_as_much_as_it_has_under_way(store: Store) -> None:
+    """Sixteen large chunks keep any limit busy; more would only take the threads of others."""
+    rows = [a_row(line, account=f"acc_{line % 40:02}") for line in range(2, 2 + 40 * 170)]
+    submit(store, rows, chunk_size=170)
+    assert len(numbers(take(store, window=48))) == 9  # a quarter of the window stays free
+    assert take(store, window=48) == Due()
 
 
 def test_relays_at_once_share_one_window(store: Store) -> None:
     """Workers and clock top up together: no chunk twice, no window exceeded."""
-    submit(store, some_rows(40), chunk_size=1)
+    submit(store, accounts_of(40), chunk_size=1)
     with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(lambda _: numbers(take(store, window=12)), range(8)))
+        taken = list(threads.map(lambda _: numbers(take(store, window=16)), range(8)))
     found = [chunk_id for one in taken for chunk_id in one]
     assert len(found) == len(set(found)) == 12
 
 
 def test_the_interactive_lane_goes_first(store: Store) -> None:
-    """Somebody waits for it; then the older campaign, then the order of its chunks."""
-    submit(store, some_rows(11), chunk_size=1, key="bulk")
+    """Somebody waits for it."""
+    submit(store, accounts_of(11), chunk_size=1, key="bulk")
     rows = [a_row(2, event_uid="x"), a_row(3, event_uid="y")]
     submit(store, rows, chunk_size=1, key="now", lane="interactive")
-    due = take(store, window=13)
+    due = take(store, window=20)
     expected = [("interactive", "c-now.1"), ("interactive", "c-now.2")]
     assert list(due.chunks) == expected + [("bulk", f"c-bulk.{n}") for n in range(1, 12)]
+
+
+def test_campaigns_of_a_lane_take_turns(store: Store) -> None:
+    """The one with least out is next, the older one of two; each in the order of its chunks."""
+    submit(store, accounts_of(30), chunk_size=1, key="night")
+    assert len(numbers(take(store, window=8))) == 8
+    submit(store, accounts_of(30, first=40), chunk_size=1, key="late")
+    submit(store, accounts_of(2, first=80), chunk_size=1, key="few")
+    found = numbers(take(store, window=24))
+    assert found[:6] == ["c-late.1", "c-few.1", "c-late.2", "c-few.2", "c-late.3", "c-late.4"]
+    late = [one for one in found if one.startswith("c-late")]
+    assert late == [f"c-late.{number}" for number in range(1, 9)]
+    assert len(found) == 10  # the last quarter is kept for those who have hardly anything out
+
+
+def test_the_reserve_is_for_newcomers(store: Store) -> None:
+    """A full window keeps nobody waiting who has nothing out yet."""
+    submit(store, accounts_of(90), chunk_size=1, key="night")
+    submit(store, accounts_of(90, first=100), chunk_size=1, key="dusk")
+    assert len(numbers(take(store, window=64))) == 48
+    submit(store, accounts_of(90, first=200), chunk_size=1, key="new")
+    due = take(store, window=64)
+    assert numbers(due) == [f"c-new.{number}" for number in range(1, 9)]
+    assert all(pick.is_first for pick in due.runs)
+    assert take(store, window=64) == Due()
+
+
+def test_an_account_yields_once_it_has_enough_out(store: Store) -> None:
+    """A slow account of many chunks takes neither the window nor the threads."""
+    rows = [a_row(line, account="slow" if line < 42 else "quick") for line in range(2, 44)]
+    submit(store, rows, chunk_size=1)
+    found = numbers(take(store, window=64))
+    slow = [one for one in found if chunk(store, one).account == "slow"]
+    assert (len(slow), len(found)) == (4, 6)
+    held = claim(store, slow[0])
+    bring(store, held, S.VERIFIED)
+    store.chunks.release(held)
+    assert [chunk(store, one).account for one in numbers(take(store))] == ["slow"]
+
+
+def test_a_newcomer_has_its_turn_with_a_busy_account(store: Store) -> None:
+    """Each campaign may have one chunk of an account out, however many another one has."""
+    submit(store, some_rows(9), chunk_size=1, key="night")
+    assert len(numbers(take(store))) == 4
+    submit(store, [a_row(90), a_row(91)], chunk_size=1, key="new")
+    assert numbers(take(store)) == ["c-new.1"]
+
+
+def test_what_waits_again_and_what_is_new_take_turns(store: Store) -> None:
+    """Neither a crowd of retries nor a crowd of new chunks keeps the others waiting."""
+    submit(store, accounts_of(12), chunk_size=1)
+    for _ in numbers(take(store, window=5)):
+        pass
+    for number in range(1, 6):
+        store.chunks.release(claim(store, f"c-june.{number}"), retry_in_s=-number)
+    found = numbers(take(store, window=6))
+    assert found == [f"c-june.{number}" for number in (5, 6, 4, 7, 3, 8)]
 
 
 def test_a_chunk_that_waits_is_not_announced(store: Store) -> None:
@@ -100,19 +172,19 @@ def test_a_message_not_picked_up_is_sent_again(store: Store) -> None:
 
 def test_a_dispatch_that_failed_is_taken_back(store: Store) -> None:
     """The next relay tries at once what could not be published."""
-    rows = [a_row(line, account="acc_1" if line < 5 else "acc_2") for line in range(2, 8)]
+    rows = [a_row(line, account="acc_1" if line < 5 else "acc_2") for line in range(2, 6)]
     submit(store, rows, chunk_size=1)
     run_to(store, "c-june.2", S.ACCEPTED)  # of acc_2
     make_due(store)
     due = take(store)
-    assert (len(due.chunks), due.accounts) == (5, ("acc_2",))
+    assert (len(due.chunks), due.accounts) == (3, ("acc_2",))
     held = claim(store)
     store.queue.forget_dispatch(due)
     again = take(store)
     assert numbers(again) == [one for one in numbers(due) if one != held.chunk_id]
     assert again.accounts == ("acc_2",)
-    store.queue.forget_dispatch(Due(chunks=(), accounts=()))
-    assert take(store) == Due(chunks=(), accounts=())
+    store.queue.forget_dispatch(Due())
+    assert take(store) == Due()
 
 
 def test_a_dead_workers_chunk_is_announced_once_more(store: Store) -> None:
@@ -135,7 +207,7 @@ def test_a_dead_workers_chunk_is_announced_once_more(store: Store) -> None:
 
 def test_what_was_announced_again_fills_the_window(store: Store) -> None:
     """A hundred dead workers' chunks are no reason to flood the broker."""
-    submit(store, some_rows(6), chunk_size=1)
+    submit(store, accounts_of(6), chunk_size=1)
     for number in range(1, 7):
         claim(store, f"c-june.{number}")
         expire(store, f"c-june.{number}")
@@ -155,16 +227,16 @@ def test_poison_is_not_announced(store: Store) -> None:
 
 
 def test_accounts_are_due_when_their_first_proof_is(store: Store) -> None:
-    """One message per account however many of its chunks wait, in the order of their times."""
+    """One message per account however many of its chunks wait."""
     rows = [a_row(line, account=f"acc_{line % 3}") for line in range(2, 14)]
     submit(store, rows, chunk_size=1)
     for number in range(1, 13):
         run_to(store, f"c-june.{number}", S.ACCEPTED)
-    assert take(store).accounts == ("acc_0", "acc_1", "acc_2")
+    assert sorted(take(store).accounts) == ["acc_0", "acc_1", "acc_2"]
     assert take(store).accounts == ()
-    assert take(store, resend_after_s=-1).accounts == ("acc_0", "acc_1", "acc_2")
+    assert sorted(take(store, resend_after_s=-1).accounts) == ["acc_0", "acc_1", "acc_2"]
     store.chunks.claim_proofs("acc_1", owner="w1", lease_s=60)
-    assert take(store, resend_after_s=-1).accounts == ("acc_0", "acc_2")
+    assert sorted(take(store, resend_after_s=-1).accounts) == ["acc_0", "acc_2"]
 
 
 def test_a_proof_is_not_due_before_its_time(store: Store) -> None:
@@ -189,6 +261,65 @@ def test_accounts_have_a_window_too(store: Store) -> None:
     assert take(store, window=4).accounts == ()
     store.chunks.claim_proofs(first[0], owner="w1", lease_s=60)
     assert len(take(store, window=4).accounts) == 1
+
+
+def test_an_account_that_still_sends_is_read_back_later(store: Store) -> None:
+    """One sweep proves all of its chunks at once; but proof does not wait for ever."""
+    submit(store, some_rows(3), chunk_size=1)
+    run_to(store, "c-june.1", S.ACCEPTED)
+    make_due(store)
+    assert take(store).accounts == ()
+    wait_long(store)
+    assert take(store).accounts == ("acc_1",)
+
+
+def test_a_paused_campaign_keeps_no_proof_waiting(store: Store) -> None:
+    """Its chunks are not sent, so that nothing is gained by waiting for them."""
+    submit(store, some_rows(2), chunk_size=1)
+    run_to(store, "c-june.1", S.ACCEPTED)
+    make_due(store)
+    store.campaigns.move("c-june", CampaignState.PAUSED, note=Note(actor="ada", action="order"))
+    assert take(store).accounts == ("acc_1",)
+
+
+def test_campaigns_take_turns_in_being_read_back(store: Store) -> None:
+    """Two thousand accounts of one campaign do not keep another's five waiting."""
+    submit(store, accounts_of(9), chunk_size=1, key="night")
+    submit(store, accounts_of(2, first=50), chunk_size=1, key="few")
+    for key, count in (("night", 9), ("few", 2)):
+        for number in range(1, count + 1):
+            run_to(store, f"c-{key}.{number}", S.ACCEPTED)
+    make_due(store)
+    found = take(store, window=4).accounts
+    assert [account >= "acc_050" for account in found] == [False, True, False, True]
+
+
+def test_one_chunk_of_an_account_stands_for_all(store: Store) -> None:
+    """However many wait, one mark says that its message is out; the oldest bears it."""
+    submit(store, some_rows(6), chunk_size=1)
+    for number in range(1, 7):
+        run_to(store, f"c-june.{number}", S.ACCEPTED)
+    wait_long(store)
+    execute(store, f"UPDATE chunks SET retry_at = {a_minute_ago(store)} WHERE number = 4", ago=-60)
+    assert take(store).accounts == ("acc_1",)
+    marked = "SELECT count(*) AS n, min(number) AS number FROM chunks WHERE dispatched_at IS NOT"
+    assert tuple(execute(store, f"{marked} NULL")) == (1, 4)
+    assert take(store).accounts == ()
+    assert take(store, resend_after_s=-1).accounts == ("acc_1",)
+
+
+def wait_long(store: Store) -> None:
+    """Let whatever waits to be read back have waited for forty seconds."""
+    execute(
+        store,
+        f"UPDATE chunks SET retry_at = {a_minute_ago(store)} WHERE state = 'verifying'",
+        ago=-40.0,
+    )
+
+
+def a_minute_ago(store: Store) -> str:
+    """Return SQL for a time that parameter `ago` tells."""
+    return store.database.later_sql("ago")
 
 
 # ---------------------------------------------------------------- poison
@@ -350,3 +481,22 @@ def test_a_pulse_tells_its_age(store: Store) -> None:
     found = store.queue.pulses()
     assert set(found) == {"clock", "worker:host:1"}
     assert all(-1 < age < 60 for age in found.values())
+
+
+def test_of_the_chunks_that_read_everything_one_is_out_for_an_account(store: Store) -> None:
+    """It takes the others along: apart, each would read the account's whole window for itself."""
+    rows = [a_row(line, account=f"acc_{line % 2}", hint=None) for line in range(2, 14)]
+    submit(store, rows, chunk_size=2)
+
+    assert [name for _, name in store.queue.take_due(window=64, resend_after_s=60).chunks] == [
+        "c-june.1",
+        "c-june.2",
+    ]
+    assert store.queue.take_due(window=64, resend_after_s=60).chunks == ()
+    first = claim(store, "c-june.1")
+    company = store.chunks.claim_company("c-june.1", owner="w", lease_s=60)
+    assert [one.chunk_id for one in company] == ["c-june.3", "c-june.5"]
+    for one in (first, *company):
+        store.chunks.release(one)
+    again = store.queue.take_due(window=64, resend_after_s=60).chunks
+    assert [name for _, name in again] == ["c-june.1"]

@@ -315,7 +315,7 @@ def test_without_yes_and_without_a_terminal_nothing_is_submitted(
     ended = shell("submit", edits_file(shell.folder, line(1), line(2)), *SUBMIT)
     assert (ended.code, ended.out) == (4, "")
     assert "2 edits for 1 account" in ended.err
-    assert "about 4 API calls, 1s at the 350 a minute" in ended.err
+    assert "about 5 API calls, 1s at the 350 a minute" in ended.err
     assert "Add --yes" in ended.last_words
     assert store.campaigns.newest() == []
 

@@ -16,6 +16,7 @@ from worker.cronofy import Cronofy, open_session
 from worker.embedded import postgres_server
 from worker.limits import open_limiter, parse_rate
 from worker.model import CampaignState, EditState, Patch, Policy
+from worker.rules import BATCHES_AT_ONCE
 from worker.run import run_chunk
 from worker.simulator import Behaviour, Fault
 from worker.simulator.acts import Act, Delay, Reply, Reset
@@ -269,16 +270,16 @@ async def test_a_calendar_that_is_gone_since_is_looked_up_anew(sqlite_url: str) 
 
 
 async def test_an_account_parked_amid_a_run_ends_the_rest_of_it(sqlite_url: str) -> None:
-    """What was ready to be sent has ended by then, and is not sent."""
+    """What was ready to be sent has ended by then; only what was on its way still comes home."""
     async with a_world(sqlite_url, batch_size=2) as world:
-        fill(world, 6)
-        arm(world, "batch_item", Reply(status=423), times=2)
+        fill(world, 20)
+        arm(world, "batch_item", Reply(status=423), times=None)
         arm(world, "userinfo", Reply(status=403), times=None)
-        campaign = world.submit(range(6))
+        campaign = world.submit(range(20))
 
         assert await run_chunk(world.engine, f"{campaign}.1") == "done"
         assert set(world.outcomes(campaign).values()) == {("skipped", "account_locked")}
-        assert len(world.sim.writes) == 2
+        assert len(world.sim.writes) == 2 * BATCHES_AT_ONCE
 
 
 async def test_one_forbidden_event_says_nothing_of_its_neighbours(sqlite_url: str) -> None:

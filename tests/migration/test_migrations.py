@@ -13,13 +13,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from tests.conformance.stores import S, run_to, some_rows, states, submit
+from tests.conformance.stores import S, a_row, run_to, some_rows, states, submit
 from worker.errors import StoreUnavailable
 from worker.store import Database, Store, migrate, require_schema, versions
-from worker.store.schema import downgrade, migrations_folder
+from worker.store.schema import downgrade, migrations_folder, revisions
 from worker.store.tables import metadata
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 @pytest.fixture
@@ -46,6 +46,11 @@ def scripts() -> ScriptDirectory:
 def test_there_is_one_head() -> None:
     """Two branches would leave it to chance which one a deployment gets."""
     assert scripts().get_heads() == [HEAD]
+
+
+def test_the_files_are_named_by_their_revisions() -> None:
+    """Workers go by the names, and do not load what makes the tables."""
+    assert revisions() == sorted(one.revision for one in scripts().walk_revisions())
 
 
 def test_every_migration_says_what_kind_it_is() -> None:
@@ -90,7 +95,7 @@ def test_partial_indexes_are_partial(database: Database) -> None:
     dialect = "sqlite" if database.is_sqlite else "postgresql"
     active = str(made["ux_edits_active"]["dialect_options"][f"{dialect}_where"])
     assert all(f"'{state}'" in active for state in ("pending", "sending", "accepted"))
-    assert "done" in str(chunks["ix_chunks_open"]["dialect_options"][f"{dialect}_where"])
+    assert "pending" in str(chunks["ix_chunks_turn"]["dialect_options"][f"{dialect}_where"])
 
 
 def test_down_to_nothing_and_up_again(database: Database) -> None:
@@ -116,6 +121,75 @@ def test_down_and_up_with_data_in_place(database: Database) -> None:
     downgrade(database, revision="base")
     migrate(database)
     assert store.campaigns.newest() == []
+
+
+def test_chunks_get_their_turns_with_data_in_place(database: Database) -> None:
+    """Their numbers are those in their ids; what an open edit needs to read is looked up."""
+    migrate(database, revision="0001")
+    with database.begin() as connection:
+        for statement in _OLD_ROWS:
+            connection.execute(text(statement.replace("NOW", database.now_sql)))
+    migrate(database, revision="0002")
+    with database.read() as connection:
+        sql = "SELECT id, number, reads_all FROM chunks ORDER BY number, id"
+        found = [(row.id, row.number, bool(row.reads_all)) for row in connection.execute(text(sql))]
+    assert found == [
+        ("odd", 0, False),
+        ("c_1.1", 1, False),
+        ("c_1.2", 2, True),
+        ("c_1.3", 3, False),
+        ("c_1.10", 10, False),
+    ]
+    migrate(database)
+    due = Store(database).queue.take_due(window=10, resend_after_s=60)
+    assert [chunk_id for _, chunk_id in due.chunks] == ["c_1.1", "c_1.2", "c_1.10"]
+    downgrade(database, revision="0001")
+    with database.read() as connection:
+        names = {index["name"] for index in inspect(connection).get_indexes("chunks")}
+        columns = {column["name"] for column in inspect(connection).get_columns("chunks")}
+    assert names == {"ix_chunks_account", "ix_chunks_campaign", "ix_chunks_open"}
+    assert not columns & {"number", "reads_all"}
+
+
+#: A campaign as version 0001 has it: edits without a date that are open, that are not, and with.
+_OLD_ROWS = (
+    (
+        "INSERT INTO campaigns (id, key, digest, kind, state, reason, owner, lane, policy, source,"
+        " columns, total, submitted_at) VALUES ('c_1', 'k', 'd', 'direct', 'running', 'r', 'o',"
+        " 'bulk', '{}', 's', '[]', 5, NOW)"
+    ),
+    (
+        "INSERT INTO chunks (id, campaign_id, account, size, state) VALUES"
+        " ('c_1.1', 'c_1', 'a', 1, 'pending'), ('c_1.2', 'c_1', 'b', 2, 'pending'),"
+        " ('c_1.3', 'c_1', 'c', 1, 'done'), ('c_1.10', 'c_1', 'd', 1, 'pending'),"
+        " ('odd', 'c_0', 'd', 1, 'done')"
+    ),
+    (
+        "INSERT INTO edits (campaign_id, line_no, chunk_id, account, calendar_id, event_uid, hint,"
+        " patch, cells, change_digest, state) VALUES"
+        " ('c_1', 2, 'c_1.1', 'a', 'l', 'e2', '2026-06-02', '{}', '[]', 'd', 'pending'),"
+        " ('c_1', 3, 'c_1.2', 'b', 'l', 'e3', NULL, '{}', '[]', 'd', 'sending'),"
+        " ('c_1', 4, 'c_1.2', 'b', 'l', 'e4', '2026-06-02', '{}', '[]', 'd', 'pending'),"
+        " ('c_1', 5, 'c_1.3', 'c', 'l', 'e5', NULL, '{}', '[]', 'd', 'verified'),"
+        " ('c_1', 6, 'c_1.10', 'd', 'l', 'e6', NULL, '{}', '[]', 'd', 'skipped')"
+    ),
+)
+
+
+def test_edits_of_before_are_found_by_their_hashes(database: Database) -> None:
+    """An open edit of an old campaign still holds its event, on either database."""
+    migrate(database)
+    store = Store(database)
+    submit(store, [a_row(2, account="é", calendar_id="cal 💥"), *some_rows(3)[1:]])
+    hashes = "SELECT event_hash, place_hash FROM edits ORDER BY line_no"
+    with database.read() as connection:
+        before = connection.execute(text(hashes)).all()
+    downgrade(database, revision="0002")
+    assert migrate(database) == ("0002", HEAD)
+    with database.read() as connection:
+        assert connection.execute(text(hashes)).all() == before
+    again = submit(store, [a_row(2, account="é", calendar_id="cal 💥")], key="july")
+    assert states(store, again.id)[2] == (S.SKIPPED, "already_in_campaign")
 
 
 def test_several_at_once_migrate_once(database_url: str) -> None:
@@ -194,7 +268,7 @@ def test_an_older_schema_is_told_with_both_versions(
 ) -> None:
     """A deployment that forgot to migrate says so before it works."""
     migrate(database)
-    monkeypatch.setattr(ScriptDirectory, "get_current_head", lambda _: "9999")
+    monkeypatch.setattr("worker.store.schema.revisions", lambda: [HEAD, "9999"])
     with pytest.raises(StoreUnavailable) as caught:
         require_schema(database)
     assert str(caught.value) == (

@@ -27,7 +27,7 @@ def read(content: bytes, *, kind: Format) -> list[Row]:
     """Both passes over an input."""
     opened = Input(name="edits", format=kind, stream=io.BytesIO(content))
     found = check(opened, accounts=None)
-    read_rows = list(rows(opened, found))
+    read_rows = list(rows(opened))
     assert len(read_rows) == found.rows == sum(found.accounts.values())
     return read_rows
 

@@ -1,30 +1,22 @@
-"""The limit holds in every sliding window, whatever is asked, and by how many processes."""
+"""The limit holds in every sliding window, whatever is asked; Lua and Python say the same."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-import subprocess
-import sys
-import textwrap
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import fakeredis
 import pytest
-import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker import limits
 from worker.clock import ManualClock
-from worker.limits import MemoryLimiter, Rate, WaitTooLong, Window, open_limiter, parse_rate
-from worker.limits.slots import Limit, earliest, limits_of
+from worker.limits import MemoryLimiter, Rate, WaitTooLong, Window, parse_rate
+from worker.limits.pace import Pace, factor_of, refused
+from worker.limits.shared import script_text
+from worker.limits.slots import Limit, earliest, limits_of, most_kept
 
 
 class Used(NamedTuple):
@@ -113,12 +105,14 @@ def test_a_share_is_rounded_down_but_never_to_nothing(requests: int, percent: in
 
 # ---------------------------------------------------------------- the log
 
+
+def a_limit(granted: int, span_s: float, reserved: int) -> Limit:
+    """Returns a window that leaves room for something that is not urgent."""
+    return Limit(granted, granted, span_s, span_s, min(reserved, granted - 1))
+
+
 limit_lists = st.lists(
-    st.builds(
-        lambda granted, span: Limit(granted, granted, span, span),
-        st.integers(1, 12),
-        st.sampled_from([1.0, 5.0, 30.0]),
-    ),
+    st.builds(a_limit, st.integers(1, 12), st.sampled_from([1.0, 5.0, 30.0]), st.integers(0, 3)),
     max_size=3,
 ).map(tuple)
 #: quarter seconds: sums of them are exact
@@ -129,9 +123,14 @@ logs = st.lists(times, max_size=20).map(lambda log: sorted(log, reverse=True))
 def fits(log: list[float], at: float, *, weight: int, limits: tuple[Limit, ...]) -> bool:
     """Says by counting whether a grant at this time keeps within all windows."""
     return all(
-        sum(entry > at - limit.span_s for entry in log) + weight <= limit.granted
+        sum(entry > at - limit.span_s for entry in log) + weight <= limit.allowed()
         for limit in limits
     )
+
+
+def heaviest(limits: tuple[Limit, ...]) -> int:
+    """Returns the most that anybody may ask for."""
+    return min((limit.allowed() for limit in limits), default=5)
 
 
 @given(log=logs, now=times, not_before=times, limits=limit_lists, data=st.data())
@@ -139,40 +138,161 @@ def test_a_grant_is_legal_and_not_later_than_need_be(
     log: list[float], now: float, not_before: float, limits: tuple[Limit, ...], data: st.DataObject
 ) -> None:
     """Exact in both directions: never over the limit, nothing of it wasted."""
-    weight = data.draw(st.integers(1, min((limit.granted for limit in limits), default=5)))
-    at = earliest(log, now=now, not_before=not_before, weight=weight, limits=limits)
+    weight = data.draw(st.integers(1, heaviest(limits)))
+    at, _ = earliest(log, now=now, not_before=not_before, weight=weight, limits=limits)
     assert fits(log, at, weight=weight, limits=limits)
     if at > max(now, not_before, *log[:1]):
         assert not fits(log, at - 0.125, weight=weight, limits=limits)
 
 
-GRANT = Path(limits.__file__).with_name("grant.lua").read_text()
-
-
-@settings(max_examples=60)
-@given(log=logs.filter(bool), limits=limit_lists.filter(bool), data=st.data())
-def test_the_script_grants_what_the_log_of_slots_says(
-    log: list[float], limits: tuple[Limit, ...], data: st.DataObject
+@given(st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=30), limit_lists)
+def test_urgent_ones_go_before_what_is_reserved_and_never_over_the_limit(
+    asked: list[tuple[int, bool]], limits: tuple[Limit, ...]
 ) -> None:
-    """Lua and Python are one algorithm; the log lies ahead, so that the present plays no part."""
-    weight = data.draw(st.integers(1, min(limit.granted for limit in limits)))
-    start_us = (int(time.time()) + 1000) * 1_000_000
+    """However far ahead the others have reserved, and all of them keep their slots."""
+    log: list[float] = []
+    now = 0.0
+    for number, (weight, urgent) in enumerate(asked):
+        light = min(weight, heaviest(limits))
+        options = {"now": now, "not_before": 0.0, "weight": light, "limits": limits}
+        at, behind = earliest(log, urgent=urgent, **options)
+        later, _ = earliest(log, **options)
+        assert at <= later
+        log[behind:behind] = [at] * light
+        assert log == sorted(log, reverse=True)
+        now += number % 3 / 4
+    for limit in limits:
+        used = [Used(at, 1) for at in reversed(log)]
+        assert fullest(used, limit.span_s) <= limit.granted
+
+
+@given(log=logs, limits=limit_lists.filter(bool), weight=st.integers(1, 12))
+def test_a_grant_heavier_than_what_is_left_of_a_window_goes_alone(
+    log: list[float], limits: tuple[Limit, ...], weight: int
+) -> None:
+    """Slowed down to a twentieth, a batch must still get through, and the API may take it."""
+    weight = min(weight, heaviest(limits))
+    at, _ = earliest(log, now=0, not_before=0, weight=weight, limits=limits, factor=0.05)
+    assert not log or at >= log[0] + max(limit.span_s for limit in limits)
+
+
+#: the present of a script under test; its logs begin about there
+NOW_US = 100 * 1_000_000
+
+
+def run_script(name: str, keys: dict[str, object], *arguments: object) -> tuple[Any, Any]:
+    """Runs a script at a known time; returns its reply, and the server with what it left."""
+    text = script_text(name)
+    assert "redis.call('TIME')" in text
     server = fakeredis.FakeRedis(decode_responses=True)
-    server.set("born", "log")
-    server.rpush("log", *(f"{start_us + round(at * 1e6)}:t:1" for at in log))
+    for key, value in keys.items():
+        server.rpush(key, *value) if isinstance(value, list) else server.set(key, str(value))
+    stopped = text.replace("redis.call('TIME')", f"{{{NOW_US // 1_000_000}, 0}}")
+    names = ("log", "pause", "born", "pace")
+    return server.eval(stopped, len(names), *names, *arguments), server
+
+
+def asked(
+    limits: tuple[Limit, ...], weight: int, *, urgent: bool = False, back: tuple[object, ...] = ()
+) -> list[object]:
+    """Returns the script's arguments as a limiter would give them; it reserves at any distance."""
     windows = [
         part
         for limit in limits
-        for part in (limit.granted, limit.requests, round(limit.span_s * 1e6))
+        for part in (limit.allowed(urgent=urgent), most_kept(limits), round(limit.span_s * 1e6))
     ]
-    reply: Any = server.eval(
-        GRANT, 3, "log", "pause", "born", "", "token", weight, 10**15, 0, *windows
+    return ["", "token", weight, 10**15, 0, int(urgent), len(back) // 2, *back, *windows]
+
+
+@settings(max_examples=60)
+@given(
+    log=logs.filter(bool),
+    limits=limit_lists.filter(bool),
+    level=st.sampled_from([0.0, 0.06, 0.3, 0.777, 1.0]),
+    urgent=st.booleans(),
+    data=st.data(),
+)
+def test_the_script_grants_what_the_log_of_slots_says(
+    log: list[float], limits: tuple[Limit, ...], level: float, urgent: bool, data: st.DataObject
+) -> None:
+    """Lua and Python are one algorithm, throttled or not, urgent or not."""
+    weight = data.draw(st.integers(1, heaviest(limits)))
+    entries = [f"{round(at * 1e6)}:t:1" for at in log]
+    pace = Pace(level, level / 2, 99.0, 10.0) if level else None
+    throttled = {"pace": f"{pace.level} {pace.low} {99_000_000} {pace.stay_s}"} if pace else {}
+    keys = {"log": entries, "born": "log"} | throttled
+    reply, server = run_script("grant", keys, *asked(limits, weight, urgent=urgent))
+    at, behind = earliest(
+        log,
+        now=100.0,
+        not_before=0,
+        weight=weight,
+        limits=limits,
+        factor=factor_of(pace, 100.0),
+        urgent=urgent,
     )
-    expected = earliest(log, now=0, not_before=0, weight=weight, limits=limits)
-    assert (reply[0], reply[2] - start_us) == (1, round(expected * 1e6))
-    kept = min(len(log) + weight, max(limit.requests for limit in limits))
-    assert server.llen("log") == kept
-    assert server.lindex("log", 0) == f"{reply[2]}:token:{weight}"
+    assert (reply[0], reply[2]) == (1, round(at * 1e6))
+    mine = [f"{reply[2]}:token:{n}" for n in range(weight, 0, -1)]
+    expected = (entries[:behind] + mine + entries[behind:])[: most_kept(limits)]
+    longest_us = max(limit.span_s for limit in limits) * 1e6
+    while int(expected[-1].split(":")[0]) <= NOW_US - longest_us:
+        expected.pop()
+    assert server.lrange("log", 0, -1) == expected
+
+
+@settings(max_examples=30)
+@given(log=logs, weight=st.integers(1, 8))
+def test_what_comes_back_unused_was_never_there(log: list[float], weight: int) -> None:
+    """A slot that is exchanged or given back is free for others at once."""
+    limits = (Limit(12, 12, 30.0, 30.0),)
+    entries = [f"{round(at * 1e6)}:t{n}:1" for n, at in enumerate(log)] or ["0:born"]
+    reply, server = run_script("grant", {"log": entries, "born": "log"}, *asked(limits, weight))
+    after = server.lrange("log", 0, -1)
+    back = (f"{reply[2]}:token", weight)
+    left = [one for one in after if not one.startswith(back[0])] or ["0:born"]
+    keys = {"log": after, "born": "log"}
+    again, server = run_script("grant", keys, *asked(limits, 0, back=back))
+    assert (again[0], server.lrange("log", 0, -1)) == (1, left)
+    # And in the same call as the next question.
+    exchanged, _ = run_script("grant", keys, *asked(limits, weight, back=back))
+    expected, _ = run_script("grant", {"log": left, "born": "log"}, *asked(limits, weight))
+    assert exchanged == expected
+
+
+refusals = st.lists(
+    st.tuples(st.sampled_from([0, 100_000, 2_000_000, 7_000_000, 31_000_000, 130_000_000])
+    | st.integers(0, 200_000_000), st.integers(0, 3_000_000), st.integers(0, 60_000_000)),
+    max_size=12,
+)  # fmt: skip
+
+HISTORY = """
+local now, pace, told = 0, nil, {}
+for i = 1, #ARGV, 3 do
+  now = now + tonumber(ARGV[i])
+  told[#told + 1] = string.format('%.12g', pace_factor(pace, now))
+  pace = pace_refused(pace, now, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]))
+  pace_write(KEYS[1], pace, now)
+  pace = pace_read(KEYS[1])
+  told[#told + 1] = string.format('%.12g', pace_factor(pace, now))
+end
+return told
+"""
+
+
+@settings(max_examples=60)
+@given(refusals)
+def test_the_script_slows_down_as_the_law_says(history: list[tuple[int, int, int]]) -> None:
+    """Any history of refusals leaves the same pace in Lua and in Python."""
+    server = fakeredis.FakeRedis(decode_responses=True)
+    law = script_text("pause").partition("-- Lets nobody")[0]
+    told: Any = server.eval(law + HISTORY, 1, "pace", *itertools.chain(*history))
+    now, pace, expected = 0, None, []
+    for after, age, pause in history:
+        now += after
+        expected.append(factor_of(pace, now / 1e6))
+        pace = refused(pace, now_s=now / 1e6, age_s=age / 1e6, pause_s=pause / 1e6)
+        expected.append(factor_of(pace, now / 1e6))
+    assert [float(one) for one in told] == pytest.approx(expected, abs=1e-9)
 
 
 # ---------------------------------------------------------------- any use of it
@@ -240,13 +360,15 @@ def test_no_walk_exceeds_the_rate_or_enters_a_pause(
         assert not start < grant.at < end
 
 
-async def test_a_grant_that_comes_too_late_is_thrown_away() -> None:
+async def test_a_grant_that_comes_too_late_is_exchanged() -> None:
     """Used late, it would fall into the same window as those that the log granted after it."""
-    limiter = MemoryLimiter(rate=parse_rate("2/s"), clock=DrowsyClock([0.0, 0.5, 0.0]))
+    clock = DrowsyClock([0.0, 0.5, 0.0])
+    limiter = MemoryLimiter(rate=parse_rate("2/s"), clock=clock)
     await limiter.acquire(2)
     await limiter.acquire()
-    # The slot that was slept through, and the one that was used instead.
-    assert (await limiter.state()).windows[0].used == 2
+    # The slot that was slept through is free again.
+    assert (await limiter.state()).windows[0].used == 1
+    assert limiter._log[0] == clock.monotonic()
 
 
 async def test_a_machine_that_is_always_late_gets_on_all_the_same() -> None:
@@ -254,141 +376,3 @@ async def test_a_machine_that_is_always_late_gets_on_all_the_same() -> None:
     limiter = MemoryLimiter(rate=parse_rate("1/s"), clock=DrowsyClock([0.5]))
     for _ in range(3):
         await limiter.acquire()
-
-
-# ---------------------------------------------------------------- many processes
-
-WORKER = textwrap.dedent("""
-    import asyncio, json, random, sys, time
-    from worker.limits import open_limiter, parse_rate
-
-    url, rate, heaviest, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-    used = []
-
-    async def wait_for_ever(limiter):
-        while True:
-            weight = random.randint(1, heaviest)
-            await limiter.acquire(weight)
-            used.append((time.monotonic(), weight))
-
-    async def main():
-        limiter = open_limiter(url, rate=parse_rate(rate), share=1.0)
-        await limiter.state()
-        print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        try:
-            async with asyncio.timeout(seconds):
-                await asyncio.gather(*(wait_for_ever(limiter) for _ in range(16)))
-        except TimeoutError:
-            await limiter.aclose()
-
-    asyncio.run(main())
-    print(json.dumps(used), flush=True)
-""")
-
-
-class Crowd:
-    """Four processes with sixteen waiters each; monotonic time is the same for all of them."""
-
-    def __init__(self, workers: list[subprocess.Popen[str]]) -> None:
-        self.workers = workers
-
-    def begin(self) -> float:
-        """Lets all begin at once, and returns when."""
-        for worker in self.workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        for worker in self.workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        return time.monotonic()
-
-    def used(self) -> list[Used]:
-        """Waits for the end and returns all grants in their order."""
-        told = [json.loads(worker.communicate()[0]) for worker in self.workers]
-        assert all(worker.returncode == 0 for worker in self.workers)
-        return sorted(Used(*grant) for grants in told for grant in grants)
-
-
-@contextmanager
-def crowd(url: str, rate: Rate, *, heaviest: int, seconds: float) -> Iterator[Crowd]:
-    """Starts the processes, and ends them when a claim fails."""
-    command = [sys.executable, "-c", WORKER, url, str(rate), str(heaviest), str(seconds)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    workers = [subprocess.Popen(command, text=True, **pipes) for _ in range(4)]  # type: ignore[call-overload]
-    try:
-        yield Crowd(workers)
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
-
-
-async def possible(rate: Rate, seconds: float) -> int:
-    """Counts what the real windows allow in so long, without any margin or delay."""
-    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    limiter = MemoryLimiter(rate=rate, clock=clock, margin_s=0)
-    count = 0
-    while clock.monotonic() <= seconds:
-        await limiter.acquire()
-        count += 1
-    return count - 1
-
-
-async def begin_log(url: str, rate: Rate) -> Used:
-    """Takes the first grant, so that the run has no birth of a log in it."""
-    limiter = open_limiter(url, rate=rate, share=1.0, settle_s=0)
-    await limiter.acquire()
-    await limiter.aclose()
-    return Used(time.monotonic(), 1)
-
-
-@pytest.mark.slow
-@pytest.mark.redis
-def test_four_processes_use_the_limit_and_never_exceed_it(redis_url: str) -> None:
-    """The limit is the application's: all of it, and not one more, in any sliding window."""
-    rate, seconds = parse_rate("20/s,60/6s"), 9.5
-    with crowd(redis_url, rate, heaviest=1, seconds=seconds) as processes:
-        first = asyncio.run(begin_log(redis_url, rate))
-        processes.begin()
-        used = [first, *processes.used()]
-    for window in rate.windows:
-        assert fullest(used, window.seconds) <= window.requests
-    assert len(used) >= 0.95 * asyncio.run(possible(rate, seconds))
-
-
-@pytest.mark.slow
-@pytest.mark.redis
-def test_the_limit_holds_over_a_flush_and_a_pause_with_mixed_weights(redis_url: str) -> None:
-    """Redis forgets everything in the middle of a run, and the API asks for a rest."""
-    rate = parse_rate("20/s,60/6s")
-    # Long enough to see grants again: slots thrown away in the pause fill the log until 15.2 s.
-    with crowd(redis_url, rate, heaviest=9, seconds=17) as processes:
-        began = processes.begin()
-        wait_until(began + 2)
-        with redis.Redis.from_url(redis_url) as client:
-            client.flushall()
-        wait_until(began + 7)
-        start, end = asyncio.run(paused(redis_url, rate, seconds=2))
-        used = processes.used()
-    for window in rate.windows:
-        assert fullest(used, window.seconds) <= window.requests
-    assert not [grant for grant in used if start < grant.at < end]
-    assert used[-1].at > end, "nothing was granted after the pause"
-
-
-async def paused(url: str, rate: Rate, *, seconds: float) -> tuple[float, float]:
-    """Pauses all and returns from when to when nobody may be granted anything."""
-    limiter = open_limiter(url, rate=rate, share=1.0)
-    await limiter.state()
-    began = time.monotonic()
-    await limiter.pause(seconds)
-    await limiter.aclose()
-    # A grant that was on its way may still arrive within the margin.
-    return time.monotonic() + 0.1, began + seconds
-
-
-def wait_until(moment: float) -> None:
-    """Lets the other processes work."""
-    asyncio.run(asyncio.sleep(max(0.0, moment - time.monotonic())))

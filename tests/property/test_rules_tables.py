@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ from worker.rules import (
     next_try,
     plan_windows,
     readable_window,
-    remaining_calls,
+    unread_windows,
 )
 
 statuses = st.integers(-10, 1000) | st.integers()
@@ -100,6 +100,24 @@ def test_windows_hold_every_readable_hint_and_are_disjoint(
         assert (next_one.first - one.last).days > gap + 1
 
 
+@given(hints=st.lists(st.none() | days, max_size=10), today=days, gap=st.integers(0, 80))
+def test_the_planned_and_the_unread_windows_are_all_that_can_be_read(
+    hints: list[date | None], today: date, gap: int
+) -> None:
+    """Whatever is in neither could not be seen by anybody: only then is it not found."""
+    read = plan_windows(hints, today=today, max_gap_days=gap)
+    rest = unread_windows(read, today=today, max_gap_days=gap)
+    seen = {
+        window.first + timedelta(days=n)
+        for window in [*read, *rest]
+        for n in range((window.last - window.first).days + 1)
+    }
+    whole = readable_window(today)
+    assert seen == {
+        whole.first + timedelta(days=n) for n in range((whole.last - whole.first).days + 1)
+    }
+
+
 @given(hints=st.lists(st.none() | days, max_size=10), today=days)
 def test_windows_do_not_depend_on_the_order_of_hints(hints: list[date | None], today: date) -> None:
     """The same chunk makes the same calls."""
@@ -116,25 +134,3 @@ def test_progress_never_claims_more_than_there_is(counts: dict[EditState, int], 
     assert adds_up(total, counts) == (progress.done == total == sum(counts.values()))
     assert f"/{total:,}" in progress.sentence()
     assert progress.done == sum(counts.get(state, 0) for state in FINAL)
-
-
-@given(
-    edits=st.integers(0, 10**6),
-    accounts=st.integers(0, 10**4),
-    size=st.integers(1, 50),
-    counts_as=st.sampled_from(["each", "one"]),
-)
-def test_calls_remain_while_edits_do(
-    edits: int, accounts: int, size: int, counts_as: Literal["each", "one"]
-) -> None:
-    """Batches that count as one never cost more than those that count as each of their edits."""
-    accounts = min(accounts, edits) or min(1, edits)
-    calls = remaining_calls(
-        pending_edits=edits,
-        accounts_pending=accounts,
-        batch_size=size,
-        batch_counts_as=counts_as,
-        verifying_accounts=accounts,
-    )
-    assert (calls > 0) == (edits > 0)
-    assert 2 * accounts + -(-edits // size) <= calls

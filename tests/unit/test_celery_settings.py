@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from tasks.celery import app, configuration
-from worker.dispatch import QUEUES, RUN_CHUNK, VERIFY_ACCOUNT
+from worker.dispatch import QUEUES, RUN_CHUNK, VERIFY_ACCOUNT, message_lists, window_of
 from worker.settings import Settings
 
 EXPECTED = {
@@ -52,11 +52,38 @@ def test_the_final_settings_are_the_ones_decided(name: str, value: object) -> No
         "health_check_interval": 10,
         "global_keyprefix": "calpatch:",
         "queue_order_strategy": "priority",
+        "priority_steps": [0, 3, 6, 9],
     }.items(),
 )
 def test_the_link_to_redis_never_hangs_for_ever(name: str, value: object) -> None:
     """Half-open links and lost messages are found in seconds, not by a person."""
     assert app.conf.broker_transport_options[name] == value
+
+
+@pytest.mark.parametrize(
+    ("given", "window"),
+    [
+        ({}, 64),
+        ({"RATE": "500/s,5000/min", "SHARE": "70%"}, 350),
+        ({"RATE": "500/min"}, 64),
+        ({"RATE": "unlimited"}, 512),
+        ({"RATE": "500/s", "WINDOW": "12"}, 12),
+    ],
+)
+def test_the_window_grows_with_the_limit(given: dict[str, str], window: int) -> None:
+    """A raised limit needs more calls under way; who knows better says so."""
+    settings = Settings.load({f"CALPATCH_{name}": value for name, value in given.items()})
+    assert window_of(settings) == window
+
+
+def test_a_queue_is_a_list_for_each_priority() -> None:
+    """As kombu names them: who counts only the first one overlooks most of what waits."""
+    with app.connection_for_write() as connection:
+        channel_type = connection.transport.Channel
+    assert channel_type.sep in message_lists("bulk")[-1]
+    assert [name.split(channel_type.sep) for name in message_lists("bulk")] == [
+        ["calpatch:bulk"], ["calpatch:bulk", "3"], ["calpatch:bulk", "6"], ["calpatch:bulk", "9"],
+    ]  # fmt: skip
 
 
 def test_a_chunk_ends_long_before_its_message_is_given_to_another() -> None:

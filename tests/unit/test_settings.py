@@ -136,7 +136,7 @@ def test_all_faults_are_told_at_once_without_their_values() -> None:
         ("BATCH_SIZE", "51"),
         ("BATCH_SIZE", "0"),
         ("CHUNK_SIZE", "5001"),
-        ("WINDOW_CHUNKS", "0"),
+        ("WINDOW", "0"),
         ("LEASE", "0"),
         ("SWEEP_EVERY", "0s"),
         ("SHARE", "0%"),

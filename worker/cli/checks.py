@@ -125,6 +125,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         with reached_redis(settings.redis_url) as client:
             yield ok("redis", _version(client.info("server")))
             yield from _kept(client)
+            yield _messages(client)
     except WorkerError as error:
         yield fail("redis", error.message, error.next_step)
 
@@ -150,6 +151,19 @@ def _kept(client: redis.Redis) -> Iterator[Finding]:
     else:
         lost = "off: after a restart of Redis messages are sent again, which costs a minute"
         yield warn("aof", lost, "CONFIG SET appendonly yes")
+
+
+def _messages(client: redis.Redis) -> Finding:
+    """Count what waits in Redis: a queue is a list for each priority."""
+    from worker.dispatch import QUEUES, message_lists
+
+    counts = [sum(int(_length(client, name)) for name in message_lists(queue)) for queue in QUEUES]
+    named = [f"{queue} {count}" for queue, count in zip(QUEUES, counts, strict=True) if count]
+    return ok("messages", f"waiting for a worker: {', '.join(named) or 'none'}")
+
+
+def _length(client: redis.Redis, name: str) -> Any:
+    return client.llen(name)
 
 
 def _host(settings: Settings) -> Finding:

@@ -9,7 +9,7 @@ from worker.cli.exits import ExitCode
 from worker.cli.options import JsonOption
 from worker.cli.talk import give, give_json, give_table, tell
 from worker.limits import LimiterState
-from worker.report import limiter_use
+from worker.report import limiter_use, throttled
 from worker.rules import format_seconds
 from worker.settings import Settings
 
@@ -47,6 +47,8 @@ def _show(state: LimiterState, settings: Settings) -> None:
     ]
     give_table(("window", "API", "calpatch", "used now"), rows, right="API,calpatch,used now")
     give(f"rate {settings.rate}, of which calpatch may use {settings.share:.0%}")
+    if slow := throttled(state):
+        give(f"{slow}; the rate comes back by itself")
     if state.paused_for_s > 0:
         left = format_seconds(state.paused_for_s)
         give(f"all calls are paused for {left} (the API asked for it, or Redis is new)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from worker.cli.context import look_at, opened_store, pace_of
@@ -9,6 +11,7 @@ from worker.cli.exits import ExitCode
 from worker.cli.follow import follow, reattach
 from worker.cli.options import FileArgument, FormatOption, JsonOption, WrongOption, wait_seconds
 from worker.cli.person import confirmed, is_present
+from worker.cli.progress import bar
 from worker.cli.status import give_status
 from worker.cli.submit_options import (
     AsyncOption,
@@ -31,9 +34,12 @@ from worker.cli.validate import described
 from worker.errors import InvalidInput
 from worker.intake import Checked, check, open_input
 from worker.report import Pace
-from worker.rules import format_seconds
+from worker.rules import format_seconds, loads_of
 from worker.settings import Settings
-from worker.store import Campaign, Remaining, Store
+from worker.store import Campaign, Store
+
+if TYPE_CHECKING:  # it brings all that an engine needs, which `--help` does not
+    from worker.app import Submitted
 
 
 def register(app: typer.Typer) -> None:
@@ -98,27 +104,37 @@ def _submit(order: Order, *, wait_s: float | None, as_json: bool) -> None:
 
 def _place(settings: Settings, store: Store, order: Order, *, as_json: bool) -> Campaign:
     """Check the file, ask if need be, and save it. Ends the command with 2 or 4."""
-    from worker.app import submit_checked
-
     try:
-        with open_input(order.file, format=order.format) as given:
-            checked = check(given, accounts=store.accounts.subs())
-            if not order.yes:
-                _ask(settings, checked, order)
-            placed = submit_checked(
-                settings, store, given, checked, key=order.key, reason=order.reason,
-                owner=order.owner, policy=order.policy, lane=order.lane,
-            )  # fmt: skip
+        placed = _saved(settings, store, order, as_json=as_json)
     except InvalidInput as wrong:
         if as_json:
             give_json(problems_object(wrong))
         tell_error(wrong)
         raise typer.Exit(ExitCode.USAGE) from wrong
+    except KeyboardInterrupt:
+        known = store.campaigns.get(order.key)
+        tell(f"It is saved as {known.id}" if known else "Nothing was saved")
+        raise
     saved = f"saved as {placed.campaign.id}" if placed.created else "known already, not run again"
     tell(f"{plural(placed.campaign.total, 'edit')} {saved}")
     if placed.note:
         tell(placed.note)
     return placed.campaign
+
+
+def _saved(settings: Settings, store: Store, order: Order, *, as_json: bool) -> Submitted:
+    from worker.app import submit_checked
+
+    with open_input(order.file, format=order.format) as given:
+        with bar("Checking the file", total=given.size, shown=not as_json) as progress:
+            checked = check(given, accounts=store.accounts.subs(), progress=progress)
+        if not order.yes:
+            _ask(settings, checked, order)
+        with bar("Saving the edits", total=checked.rows, shown=not as_json) as progress:
+            return submit_checked(
+                settings, store, given, checked, key=order.key, reason=order.reason,
+                owner=order.owner, policy=order.policy, lane=order.lane, progress=progress,
+            )  # fmt: skip
 
 
 def _ask(settings: Settings, checked: Checked, order: Order) -> None:
@@ -136,14 +152,9 @@ def _ask(settings: Settings, checked: Checked, order: Order) -> None:
 
 def forecast(settings: Settings, checked: Checked, *, verify: str) -> str:
     """Return how many calls the file will take, and how long that lasts at the limit."""
-    accounts = len(checked.accounts)
-    left = Remaining(
-        pending_edits=checked.rows - checked.duplicates,
-        pending_accounts=accounts,
-        verifying_accounts=0,
-    )
     pace: Pace = pace_of(settings)
-    calls = pace.calls(left, verify=verify != "none")
+    loads = loads_of(checked.accounts.values(), chunk_size=settings.chunk_size)
+    calls = pace.calls(loads.items(), verify=verify != "none").total
     if pace.granted_per_min is None:
         return f"about {plural(calls, 'API call')}, with no limit set"
     lasts = format_seconds(60 * calls / pace.granted_per_min)

@@ -9,6 +9,7 @@ import typer
 from worker.cli.context import opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.options import FileArgument, FormatOption, JsonOption
+from worker.cli.progress import bar
 from worker.cli.talk import give, give_json, plural, problems_object, tell, tell_error
 from worker.errors import InvalidInput, StoreUnavailable
 from worker.intake import Checked, check, open_input
@@ -29,8 +30,11 @@ def validate(
     """
     accounts, note = _known_accounts()
     try:
-        with open_input(file, format=format_) as given:
-            checked = check(given, accounts=accounts)
+        with (
+            open_input(file, format=format_) as given,
+            bar("Checking the file", total=given.size, shown=not as_json) as progress,
+        ):
+            checked = check(given, accounts=accounts, progress=progress)
     except InvalidInput as wrong:
         if as_json:
             give_json(problems_object(wrong))

@@ -41,7 +41,7 @@ from worker.cronofy.values import (
 from worker.cronofy.wire import Unreadable, WireCalendars, WireUserInfo, decoded
 from worker.errors import Gone, Unavailable
 from worker.model import Calendar, Event, EventKey
-from worker.rules import Answer, ReadWindow, Throttled
+from worker.rules import PLAIN_TURN, Answer, ReadWindow, Throttled, Turn
 
 T = TypeVar("T")
 
@@ -178,6 +178,7 @@ class Cronofy:
                 token=access.token,
                 body=batch_body(writes),
                 weight=weight,
+                turn=access.turn,
                 max_bytes=self._limits.body_bytes,
                 departure=departure,
             )
@@ -195,6 +196,7 @@ class Cronofy:
         refresh_token: str,
         calls: CallCount,
         departure: Departure | None = None,
+        turn: Turn = PLAIN_TURN,
     ) -> TokenSet:
         """Trade a refresh token for an access token, once.
 
@@ -206,6 +208,7 @@ class Cronofy:
             route=TOKEN,
             url=base_url + TOKEN,
             body=refresh_body(client_id, client_secret, refresh_token=refresh_token),
+            turn=turn,
             max_bytes=self._limits.body_bytes,
             departure=departure,
         )
@@ -293,6 +296,7 @@ class Cronofy:
             route=route,
             url=url or access.base_url + route,
             token=access.token,
+            turn=access.turn,
             max_bytes=max_bytes or self._limits.body_bytes,
         )
 
@@ -303,6 +307,7 @@ class Cronofy:
             url=access.base_url + events_path(write.key.calendar_id),
             token=access.token,
             body=single_body(write),
+            turn=access.turn,
             max_bytes=self._limits.body_bytes,
             departure=departure,
         )

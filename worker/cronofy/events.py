@@ -87,7 +87,6 @@ def to_event(wire: WireEvent) -> Event:
         deleted=wire.deleted is True,
         recurring=wire.recurring is True or wire.series_identifier not in (None, ""),
         can_update=options is not None and options.update is True,
-        updated=_updated(wire.updated),
     )
 
 
@@ -119,19 +118,11 @@ def _moment(text: str) -> date | datetime:
             return date.fromisoformat(text)
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
-            return moment.astimezone(UTC).replace(microsecond=0)
+            moment = moment.astimezone(UTC)
+            return moment.replace(microsecond=0) if moment.microsecond else moment
     except (ValueError, OverflowError):
         raise Unreadable from None
     raise Unreadable
-
-
-def _updated(text: object) -> datetime | None:
-    """Read when an event was last changed; None for year 0000, which occurs (§3.3)."""
-    try:
-        moment = _moment(text) if isinstance(text, str) else None
-    except Unreadable:
-        return None
-    return moment if isinstance(moment, datetime) else None
 
 
 def _place(wire: WireLocation | None) -> str:

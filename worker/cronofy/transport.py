@@ -21,7 +21,7 @@ from worker.cronofy.departure import Departure
 from worker.cronofy.retry_after import retry_after_s
 from worker.cronofy.throttle import Throttle
 from worker.cronofy.values import CallCount, ClientLimits, Pace
-from worker.rules import NOT_SENT
+from worker.rules import NOT_SENT, PLAIN_TURN, Turn
 
 #: open connections of one process; beyond, calls wait for a free one within their `connect_s`
 CONNECTIONS = 100
@@ -42,6 +42,7 @@ class Call:
     token: str | None = field(default=None, repr=False)
     body: bytes | None = field(default=None, repr=False)
     weight: int = 1
+    turn: Turn = PLAIN_TURN
     max_bytes: int
     #: asked after the grant; None: the call may leave at any time
     departure: Departure | None = None
@@ -108,7 +109,7 @@ class Transport:
 
     async def send(self, call: Call, *, calls: CallCount) -> Reply | NoReply:
         """Send one request, once. Raises only before anything is sent: limiter or departure."""
-        await self._pace.acquire(call.weight, timeout_s=self._limits.queue_s)
+        await self._pace.acquire(call.weight, timeout_s=self._limits.queue_s, turn=call.turn)
         if call.departure is not None:
             call.departure.leave()
         started = self._clock.monotonic()

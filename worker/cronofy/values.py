@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from worker.rules import PLAIN_TURN, Turn
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
@@ -17,6 +19,10 @@ class Access:
     sub: str
     base_url: str
     token: str = field(repr=False)
+    #: which of the account's tokens it is, to tell a late refusal of an older one
+    version: int = 0
+    #: whose calls take turns at the limit
+    turn: Turn = PLAIN_TURN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,8 @@ class Pace(Protocol):
     @property
     def max_weight(self) -> int: ...
 
-    async def acquire(self, weight: int = 1, *, timeout_s: float | None = None) -> float: ...
+    async def acquire(
+        self, weight: int = 1, *, timeout_s: float | None = None, turn: Turn = PLAIN_TURN
+    ) -> float: ...
 
-    async def pause(self, seconds: float) -> None: ...
+    async def pause(self, seconds: float, *, age_s: float | None = None) -> None: ...

@@ -47,7 +47,6 @@ class WireEvent(Struct):
     recurring: bool | None = None
     series_identifier: Any = None
     options: WireOptions | None = None
-    updated: Any = None
     conferencing: Any = None
     meeting_url: Any = None
 

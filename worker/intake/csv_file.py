@@ -9,37 +9,69 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from worker.intake.bulk import BulkReader
 from worker.intake.csv_header import judge_header
 from worker.intake.edit import COLUMNS, EditReader
 from worker.intake.lines import LONGEST, Lines
 from worker.intake.problems import CellError, Problems, refused
-from worker.intake.row import Row
+from worker.intake.row import Lot, Row, lot_of
 from worker.intake.values import SPREADSHEET_ERRORS
 from worker.sheets import RESULT_COLUMNS, restored
+from worker.store import stored_cells
+
+#: how a line begins that may be a comment or blank
+_MAYBE_IDLE = frozenset({"", "#", " ", "\t"})
 
 
 class CsvFile:
-    """Reads records into rows; the header is read, and judged, at once.
+    """Reads records in lots; the header is read, and judged, at once.
 
     Raises InvalidInput for a header that is wrong: nothing below it can be understood then.
     """
 
-    def __init__(self, lines: Lines, *, found: Problems, reader: EditReader) -> None:
+    def __init__(
+        self, lines: Lines, *, found: Problems, reader: EditReader, bulk: BulkReader
+    ) -> None:
         self._found = found
         self._reader = reader
+        self._bulk = bulk
+        self._lines = lines
         self._feed = _Feed(lines)
         self._is_results = False
+        self._has_ended = False
         self.columns: tuple[str, ...] = ()
         self._records = self._read_records()
         self.columns = self._read_header()
+        self._places = [self.columns.index(c) if c in self.columns else -1 for c in COLUMNS]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Lot]:
+        while not self._has_ended:
+            yield self._at_once() or lot_of(self._one_by_one())
+
+    def _at_once(self) -> Lot | None:
+        """Reads lines of which each is a record; None when they are not, or not plainly right."""
+        batch = None if self._is_results else self._lines.batch()
+        if batch is None or not {line[:1] for line in batch}.isdisjoint(_MAYBE_IDLE):
+            return None
+        columns = _split(batch, width=len(self.columns))
+        if columns is None:
+            return None
+        blank = ("",) * len(batch)
+        asked = [blank if place < 0 else columns[place] for place in self._places]
+        echoes = stored_cells(self.columns, columns)
+        lot = self._bulk.read(asked, cells=echoes, first=self._lines.number + 1)
+        if lot is not None:
+            self._lines.take(batch)
+        return lot
+
+    def _one_by_one(self) -> Iterator[Row]:
+        """Reads records to where a batch may follow, or to the end."""
         columns, feed, read = self.columns, self._feed, self._reader.read
-        pick = itemgetter(*[columns.index(c) if c in columns else -1 for c in COLUMNS])
+        pick = itemgetter(*self._places)
         width = len(columns) + (len(RESULT_COLUMNS) if self._is_results else 0)
         for cells in self._records:
             if len(cells) == width:
@@ -51,6 +83,9 @@ class CsvFile:
                     yield row
             else:
                 self._found.note(_wrong_width(len(cells), width), line=feed.start)
+            if self._lines.is_drained:
+                return
+        self._has_ended = True
 
     def _read_header(self) -> tuple[str, ...]:
         names = tuple(cell.strip() for cell in next(self._records, ()))
@@ -136,6 +171,24 @@ class _Feed:
             self.size = len(line)
         self.held.append(line)
         return line
+
+
+def _split(batch: list[str], *, width: int) -> Sequence[Sequence[str]] | None:
+    """Splits lines into columns; None when not each of them is a record of so many cells."""
+    text = ",".join(batch)
+    if '"' not in text:
+        if {line.count(",") for line in batch} != {width - 1}:
+            return None
+        cells = text.split(",")
+        return [cells[place::width] for place in range(width)]
+    try:
+        records = list(csv.reader(batch, strict=True))
+    except csv.Error:
+        return None
+    # As many records as lines: none spans two of them.
+    if len(records) != len(batch) or {*map(len, records)} != {width}:
+        return None
+    return [*zip(*records, strict=True)]
 
 
 def _is_idle(line: str) -> bool:

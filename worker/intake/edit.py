@@ -87,12 +87,29 @@ class EditReader:
             line_no=line_no,
             account=account,
             key=EventKey(calendar_id, event_uid),
-            patch=self._remembered(asked[_FIRST_CHANGE:_LAST_CHANGE], elapsed=elapsed),
+            patch=self.patch(asked[_FIRST_CHANGE:_LAST_CHANGE], elapsed=elapsed),
             hint=self._take("date_hint", hint, check=moments.day) if hint else None,
             ref=ref if plain(ref) else self._take("ref", ref, check=values.ref) or "",
             cells=cells,
         )
         return row if self._found.count == before else None
+
+    def patch(self, changes: tuple[str, ...], *, elapsed: bool) -> Patch:
+        """Reads the columns from `shift` to `expect_start`.
+
+        Remembers patches without event text: most files repeat a few.
+        """
+        patches = self._patches[elapsed]
+        patch = patches.get(changes)
+        if patch is None:
+            before = self._found.count
+            patch = self._read_patch(changes, elapsed=elapsed)
+            texts = patch.summary or patch.description or patch.location
+            if not texts and self._found.count == before:
+                if len(patches) >= moments.CACHED:
+                    patches.clear()
+                patches[changes] = patch
+        return patch
 
     def _check_names(self, *texts: str) -> None:
         """Checks what every edit needs; an account that is right is not looked at again."""
@@ -104,21 +121,7 @@ class EditReader:
         if self._found.count == before:
             self._accounts.add(texts[0])
 
-    def _remembered(self, changes: tuple[str, ...], *, elapsed: bool) -> Patch:
-        """Reads a patch, and remembers those without event text: most files repeat a few."""
-        patches = self._patches[elapsed]
-        patch = patches.get(changes)
-        if patch is None:
-            before = self._found.count
-            patch = self._patch(changes, elapsed=elapsed)
-            texts = patch.summary or patch.description or patch.location
-            if not texts and self._found.count == before:
-                if len(patches) >= moments.CACHED:
-                    patches.clear()
-                patches[changes] = patch
-        return patch
-
-    def _patch(self, changes: tuple[str, ...], *, elapsed: bool) -> Patch:
+    def _read_patch(self, changes: tuple[str, ...], *, elapsed: bool) -> Patch:
         shift, start, end, tzid, summary, description, location, transparency, expect = changes
         if not (shift or start or end or summary or description or location or transparency):
             self._note("nothing to change; say what the edit shall change")

@@ -11,11 +11,12 @@ from types import MappingProxyType
 
 from msgspec import UNSET, MsgspecError, Struct, UnsetType, json
 
+from worker.intake.bulk import BulkReader
 from worker.intake.edit import Asked, EditReader
 from worker.intake.json_faults import Shape, faults
 from worker.intake.lines import Lines
 from worker.intake.problems import CellError, Problems
-from worker.intake.row import Row
+from worker.intake.row import Lot, Row, lot_of
 from worker.intake.values import CLEAR
 
 #: what JSONL calls the columns, where it does not use their names
@@ -32,6 +33,7 @@ NAMES = MappingProxyType(
 )
 
 _MODES = ("wall_clock", "elapsed")
+_OPS = frozenset({"", "edit"})
 
 
 class _Set(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -74,40 +76,74 @@ _SHAPE: dict[str, Shape] = {
     "fields": list[str],
 }
 
-_decode = json.Decoder(_Line).decode
-_encode = json.Encoder().encode
+_decoder, _encoder = json.Decoder(_Line), json.Encoder()
+_NEW = _Set()
 
 
 class JsonlFile:
-    """Reads lines into rows; the one column is the line as it is."""
+    """Reads lines in lots; the one column is the line as it is."""
 
     columns = ("line",)
 
-    def __init__(self, lines: Lines, *, found: Problems, reader: EditReader) -> None:
+    def __init__(
+        self, lines: Lines, *, found: Problems, reader: EditReader, bulk: BulkReader
+    ) -> None:
         self._lines = lines
         self._found = found
         self._reader = reader
+        self._bulk = bulk
+        self._has_ended = False
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Lot]:
+        while not self._has_ended:
+            yield self._at_once() or lot_of(self._one_by_one())
+
+    def _at_once(self) -> Lot | None:
+        """Reads lines that are plainly right; None when one needs a closer look."""
+        batch = self._lines.batch()
+        if batch is None:
+            return None
+        text = "\n".join(batch)
+        try:
+            lines = _decoder.decode_lines(text)
+        except (MsgspecError, RecursionError):
+            return None
+        if len(lines) != len(batch) or _repeats(text, _encoder.encode_lines(lines)):
+            return None
+        if any(line.mode or line.op not in _OPS or line.fields is not UNSET for line in lines):
+            return None
+        asked = [*zip(*map(_asked, lines), strict=True)]
+        if any(_clears(line.set) for line in lines if line.set is not _NEW):
+            return None
+        echoes = _encoder.encode_lines([[line] for line in batch]).decode().split("\n")[:-1]
+        lot = self._bulk.read(asked, cells=echoes, first=self._lines.number + 1)
+        if lot is not None:
+            self._lines.take(batch)
+        return lot
+
+    def _one_by_one(self) -> Iterator[Row]:
+        """Reads lines to where a batch may follow, or to the end."""
         lines, read = self._lines, self._reader.read
         for text in lines:
             number = lines.number
-            if lines.spoiled == number or text.isspace():
-                continue
-            if (line := self._decoded(text)) is None:
-                continue
-            before = self._found.count
-            self._judge(line)
-            cells = (text.rstrip("\n"),)
-            elapsed = line.mode == "elapsed"
-            row = read(_asked(line), line_no=number, cells=cells, elapsed=elapsed)
-            if row is not None and self._found.count == before:
-                yield row
+            if not (lines.spoiled == number or text.isspace()):
+                line = self._decoded(text)
+                before = self._found.count
+                if line is not None:
+                    self._judge(line)
+                    cells = (text.rstrip("\n"),)
+                    elapsed = line.mode == "elapsed"
+                    row = read(_asked(line), line_no=number, cells=cells, elapsed=elapsed)
+                    if row is not None and self._found.count == before:
+                        yield row
+            if lines.is_drained:
+                return
+        self._has_ended = True
 
     def _decoded(self, text: str) -> _Line | None:
         """Decodes one line; None when it has faults of form, which are then taken down."""
         try:
-            line = _decode(text)
+            line = _decoder.decode(text)
         except (MsgspecError, RecursionError):
             if not self._note_faults(text):
                 self._note("", CellError("not valid JSON", step="correct the line"))
@@ -124,7 +160,7 @@ class JsonlFile:
 
     def _judge(self, line: _Line) -> None:
         """Checks what only JSONL has: op, mode, fields, and clearing by an empty text."""
-        if line.op not in {"", "edit"}:
+        if line.op not in _OPS:
             error = CellError("the only operation is edit", step="nothing is deleted or made here")
             self._note("op", error, line.op)
         if line.mode and line.mode not in _MODES:
@@ -176,7 +212,16 @@ def _may_repeat(text: str, line: _Line) -> bool:
     Where nothing is escaped, a line has as many quotes as what was decoded from it, or it has more
     keys.
     """
-    return "\\" in text or text.count('"') != _encode(line).count(b'"')
+    return _repeats(text, _encoder.encode(line))
+
+
+def _repeats(text: str, encoded: bytes) -> bool:
+    return "\\" in text or text.count('"') != encoded.count(b'"')
+
+
+def _clears(new: _Set) -> bool:
+    """Tells whether what clears in CSV is written here, where it does not."""
+    return any(getattr(new, name) == CLEAR for name in _FIELDS)
 
 
 def _asked(line: _Line) -> Asked:

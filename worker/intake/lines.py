@@ -7,15 +7,19 @@ a problem, and the line is given all the same, so that one bad byte does not hid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from hashlib import sha256
+from collections.abc import Callable
 from io import BufferedIOBase, TextIOWrapper
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Self, cast
 
 from worker.intake.problems import CellError, Problems, refused
 
 #: characters of a line, and of a CSV record; the longest meaningful one has about 10,000
 LONGEST: Final = 65_536
+
+#: characters read at a time: a thousand usual lines, or the longest one
+BLOCK: Final = 65_536
+#: bytes read at a time
+_PIECE: Final = 65_536
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -36,40 +40,85 @@ _WIDE = re.compile(rb"(?:\0[^\0]){2}|(?:[^\0]\0){2}")
 
 
 class Lines:
-    """Reads a stream of bytes once, from its start, and leaves it open."""
+    """Reads a stream of bytes once, from its start, and leaves it open.
 
-    def __init__(self, stream: BinaryIO, *, found: Problems) -> None:
+    An iterator over lines that looks closely at each; `batch` gives many at once where none of them
+    needs that.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, *, found: Problems, progress: Callable[[int], None] | None = None
+    ) -> None:
         self._found = found
         #: the line given last; `spoiled` is the last one with a problem
         self.number = 0
         self.spoiled = 0
         _start(stream)
-        self._bytes = _Summed(stream)
         # surrogateescape keeps a bad byte in its place, where _legible finds it.
         self._text = TextIOWrapper(
-            cast("BinaryIO", self._bytes), "utf-8", errors="surrogateescape", newline=None
+            cast("BinaryIO", _Lent(stream, progress)),
+            "utf-8",
+            errors="surrogateescape",
+            newline=None,
         )
+        #: whole lines, and where the next one of them starts
+        self._block = ""
+        self._at = 0
 
-    def digest(self) -> bytes:
-        """Names the bytes read so far; after the last line, those of the whole file."""
-        return self._bytes.sum.digest()
+    def __iter__(self) -> Self:
+        return self
 
-    def __iter__(self) -> Iterator[str]:
-        readline = self._text.readline
-        while line := readline(LONGEST):
+    def __next__(self) -> str:
+        while not self.is_drained or self._load():
+            end = self._block.find("\n", self._at) + 1 or len(self._block)
+            line, self._at = self._block[self._at : end], end
             self.number += 1
-            if len(line) == LONGEST and line[-1] != "\n":
-                self._pass_over()
+            if len(line) > LONGEST or (len(line) == LONGEST and line[-1] != "\n"):
+                self._pass_over(line)
             elif line.isascii() and "\0" not in line:
-                yield line
+                return line
             else:
-                yield self._legible(line)
+                return self._legible(line)
+        raise StopIteration
 
-    def _pass_over(self) -> None:
+    @property
+    def is_drained(self) -> bool:
+        """Tells that all lines read so far have been given; a batch may follow then."""
+        return self._at >= len(self._block)
+
+    def batch(self) -> list[str] | None:
+        """Gives the next lines without their ends, and leaves them to be taken or iterated.
+
+        None when one of them needs a closer look, or there are no more.
+        """
+        if self.is_drained and not self._load():
+            return None
+        text = self._block[self._at :]
+        if "\0" in text or not (text.isascii() or _is_whole(text)):
+            return None
+        lines = text.removesuffix("\n").split("\n")
+        return None if len(max(lines, key=len)) >= LONGEST else lines
+
+    def take(self, batch: list[str]) -> int:
+        """Counts the lines of a batch as given; returns the number of its first one."""
+        first = self.number + 1
+        self.number += len(batch)
+        self._at = len(self._block)
+        return first
+
+    def _load(self) -> bool:
+        """Reads on; what a line lacks of its end then is longer than a line may be."""
+        text = self._text.read(BLOCK)
+        if text and text[-1] != "\n":
+            text += self._text.readline(LONGEST)
+        self._block, self._at = text, 0
+        return bool(text)
+
+    def _pass_over(self, line: str) -> None:
         """Reads to the end of a line that is too long, without keeping it."""
         self._spoil(CellError(f"longer than {LONGEST:,} characters", step="shorten it"))
-        while (rest := self._text.readline(LONGEST)) and rest[-1] != "\n":
-            pass
+        while line and line[-1] != "\n":
+            line = self._text.readline(LONGEST)
 
     def _legible(self, line: str) -> str:
         """Takes down bytes that are not UTF-8, and NULs; gives the line with others instead."""
@@ -97,20 +146,32 @@ class Lines:
         self._found.note(error, line=self.number)
 
 
-class _Summed(BufferedIOBase):
-    """Reads from a stream and sums up what was read; to close it leaves the stream open."""
+class _Lent(BufferedIOBase):
+    """Reads from a stream and tells how far; to close it leaves the stream open."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, progress: Callable[[int], None] | None) -> None:
         self._stream = stream
-        self.sum = sha256()
+        self._progress = progress
+        self._read = 0
 
     def readable(self) -> bool:
         return True
 
     def read1(self, size: int = -1, /) -> bytes:
-        read = self._stream.read(size)
-        self.sum.update(read)
+        read = self._stream.read(max(size, _PIECE))
+        if self._progress is not None:
+            self._read += len(read)
+            self._progress(self._read)
         return read
+
+
+def _is_whole(text: str) -> bool:
+    """Tells that no byte of a text was other than UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _byte_of(line: str, at: int) -> str:

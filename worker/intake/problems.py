@@ -47,6 +47,7 @@ class Problems:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.kept: list[Problem] = []
+        self._room = limit
         #: by fault and word: what was found like it; a wrong word mostly stands in many lines
         self._near: dict[tuple[str, str], str] = {}
         self.count = 0
@@ -56,7 +57,7 @@ class Problems:
     ) -> None:
         """Takes down one problem; `line` 0 is the file as a whole."""
         self.count += 1
-        if len(self.kept) < self.limit:
+        if len(self.kept) < self._room:
             message = self._sentence(error) if isinstance(error, CellError) else str(error)
             self.kept.append(
                 Problem(line=line, column=shown(column), value=shown(value), message=message)
@@ -68,10 +69,15 @@ class Problems:
             self._near[key] = nearest(error.wanted, error.among)
         return error.sentence(self._near.get(key, ""))
 
+    def begin_again(self) -> None:
+        """Has room for as many problems once more, of lines that have been passed already."""
+        self._room = len(self.kept) + self.limit
+
     def refuse(self) -> None:
-        """Raises InvalidInput when there is any problem."""
+        """Raises InvalidInput when there is any problem, with the first ones by their lines."""
         if self.count:
-            raise InvalidInput(self.kept, more=self.count - len(self.kept))
+            kept = sorted(self.kept, key=lambda problem: problem.line)[: self.limit]
+            raise InvalidInput(kept, more=self.count - len(kept))
 
 
 def refused(message: str, *, value: str = "") -> InvalidInput:

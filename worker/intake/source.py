@@ -1,6 +1,6 @@
 """Opening an input: a file, or standard input, which is kept in a temporary file.
 
-An input is read twice, once to check it and once to store it, so it must be possible to go back.
+Its beginning is looked at before it is read, so it must be possible to go back.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from io import SEEK_END
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Literal, TypeAlias, cast
 
 from worker.intake.problems import refused
+from worker.store import Spool
 
 Format: TypeAlias = Literal["csv", "jsonl"]
 
@@ -32,11 +34,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """An open input, which can be read again from its start."""
+    """An open input, and where its edits go that have been checked."""
 
     name: str
     format: Format
     stream: BinaryIO
+    spool: Spool = field(default_factory=Spool, repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return self.stream.seek(0, SEEK_END)
 
 
 @contextmanager
@@ -54,9 +62,13 @@ def open_input(
     if format is not None and format not in _SUFFIXES.values():
         raise refused(f"unknown format {format}; give csv or jsonl")
     name = "standard input" if path == "-" else path
-    with _opened(path, stdin) as source, _rewindable(source) as stream:
+    with (
+        _opened(path, stdin) as source,
+        _rewindable(source) as stream,
+        closing(Spool()) as spool,
+    ):
         known = cast("Format | None", format) or _SUFFIXES.get(Path(path).suffix.lower())
-        yield Input(name=name, format=known or _sniffed(stream), stream=stream)
+        yield Input(name=name, format=known or _sniffed(stream), stream=stream, spool=spool)
 
 
 @contextmanager

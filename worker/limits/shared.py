@@ -28,21 +28,20 @@ from redis.exceptions import RedisError
 
 from worker.clock import Clock, SystemClock
 from worker.errors import LimiterUnavailable, SettingsError
-from worker.limits.base import (
-    MARGIN_S,
-    Answer,
-    LimiterState,
-    WaitingLine,
-    clamped_pause,
-    described,
-)
+from worker.limits.base import MARGIN_S, LimiterState, clamped_pause, described
+from worker.limits.line import Answer, WaitingLine
+from worker.limits.pace import Pace, factor_of
 from worker.limits.rate import Rate
-from worker.limits.slots import earliest, used
+from worker.limits.slots import earliest, most_kept, used
 
 #: seconds that a new log grants nothing, for other processes to put their grants back
-SETTLE_S = 1.0
+SETTLE_S = 0.6
 #: seconds between two looks of an idle process whether its log is still there
-WATCH_S = 0.3
+WATCH_S = 0.15
+#: seconds between two looks for a pause of one that has no limit
+LOOK_S = 0.1
+#: seconds for which "there is no pause" is believed: less than a pause needs to get here
+FRESH_S = 0.02
 CONNECT_TIMEOUT_S = 2.0
 #: seconds for a call as a whole, connecting anew included
 ANSWER_TIMEOUT_S = 5.0
@@ -106,15 +105,20 @@ class _Grant(NamedTuple):
     token: str
     weight: int
 
+    @property
+    def name(self) -> str:
+        return f"{self.at_us}:{self.token}"
+
     def entries(self) -> list[str]:
-        return [f"{self.at_us}:{self.token}:{n}" for n in range(1, self.weight + 1)]
+        return [f"{self.name}:{n}" for n in range(1, self.weight + 1)]
 
 
 class RedisLimiter(WaitingLine):
     """One limit for everybody who uses the same Redis, name and rate; shares may differ.
 
     Rates may not: the log keeps as many slots as the last caller's largest window. To change the
-    rate, stop all workers first. `client` has to decode answers to text.
+    rate, stop all workers first. Without any windows it looks for pauses only, every LOOK_S.
+    `client` has to decode answers to text.
     """
 
     def __init__(
@@ -131,93 +135,161 @@ class RedisLimiter(WaitingLine):
     ) -> None:
         super().__init__(rate=rate, share=share, margin_s=margin_s, clock=clock or SystemClock())
         self._client = client
-        # One hash tag: a cluster keeps all three keys together, as scripts need.
-        self._keys = [f"calpatch:{{{name}}}:{part}" for part in ("log", "pause", "born")]
+        # One hash tag: a cluster keeps all keys together, as scripts need.
+        self._keys = [f"calpatch:{{{name}}}:{part}" for part in ("log", "pause", "born", "pace")]
         self._grant, self._pause, self._put_back = (
-            client.register_script(Path(__file__).with_name(f"{script}.lua").read_text())
-            for script in ("grant", "pause", "restore")
+            client.register_script(script_text(script)) for script in ("grant", "pause", "restore")
         )
         self._settle_us = round(settle_s * _US) if self._limits else 0
-        self._keep = max((limit.requests for limit in self._limits), default=0)
+        self._keep = most_kept(self._limits)
         self._longest_s = max((limit.span_s for limit in self._limits), default=0.0)
         self._tokens = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count())
         self._own: deque[_Grant] = deque()
+        #: slots that will not be used, to be taken out of the log by the next question
+        self._unused: list[_Grant] = []
+        self._returning: set[asyncio.Task[None]] = set()
+        #: when the log was asked last, and when it last said that there is no pause
+        self._asked_s = self._free_s = float("-inf")
         self._born = ""
         self._reconnected = reconnected or asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
 
-    async def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float, *, age_s: float | None = None) -> None:
         """Lets nobody have a grant for so long; see Limiter."""
-        await self._answer(self._pause(self._keys, [round(clamped_pause(seconds) * _US)]))
+        age = "" if age_s is None else round(max(0.0, age_s) * _US)
+        self._free_s = float("-inf")
+        await self._answer(self._pause(self._keys, [round(clamped_pause(seconds) * _US), age]))
+        self._free_s = float("-inf")
 
     async def state(self) -> LimiterState:
         """Returns what is used and free now."""
-        log_key, pause_key, _ = self._keys
+        log_key, pause_key, _, pace_key = self._keys
         async with _failing_closed(), self._client.pipeline(transaction=True) as together:
             together.time()
             together.lrange(log_key, 0, max(0, self._keep - 1))
             together.get(pause_key)
-            (seconds, micros), entries, pause = await together.execute()
+            together.get(pace_key)
+            (seconds, micros), entries, pause, pace = await together.execute()
         now = seconds + micros / _US
         log = [int(entry.partition(":")[0]) / _US for entry in entries]
         paused_until = int(pause or 0) / _US
-        free = earliest(log, now=now, not_before=paused_until, weight=1, limits=self._limits)
+        factor = factor_of(_pace(pace), now)
+        free = earliest(
+            log, now=now, not_before=paused_until, weight=1, limits=self._limits, factor=factor
+        )
         return described(
             tuple(used(log, now=now, limit=limit) for limit in self._limits),
             limits=self._limits,
             paused_for_s=max(0.0, paused_until - now),
             waiting=self._waiting,
-            free_in_s=free - now,
+            free_in_s=free.at - now,
+            factor=factor,
         )
 
     async def aclose(self) -> None:
         """Lets go of the connections; the log stays."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+        others = [task for task in (self._watcher, self._server) if task is not None]
+        for task in others:
+            task.cancel()
+        # What is being given back ends within its own timeout.
+        await asyncio.gather(*others, *self._returning, return_exceptions=True)
         await self._client.aclose()
 
-    async def _ask(self, weight: int, ahead_s: float) -> Answer:
+    async def _ask(self, weight: int, ahead_s: float, *, urgent: bool) -> Answer:
+        if not self._limits and self._clock.monotonic() - self._free_s < LOOK_S:
+            return Answer(granted=True, wait_s=0.0, again_s=0.0)
         while True:
             self._forget()
             has_own = bool(self._own)
             if has_own and self._reconnected.is_set():
                 await self._restore()
             token = next(self._tokens)
-            status, wait_us, then_us, born = await self._answer(
-                self._grant(self._keys, self._arguments(token, weight, ahead_s))
+            status, wait_us, then_us, born = await self._granted(
+                self._arguments(token, weight, ahead_s, urgent=urgent)
             )
-            if status == 1:
-                self._remember(then_us, token, weight)
+            grant = self._remember(then_us, token, weight) if status == 1 else None
             if not has_own:
                 self._born = born
                 self._reconnected.clear()
             if status >= 0 and not self._reconnected.is_set():
-                return Answer(granted=status == 1, wait_s=wait_us / _US, again_s=then_us / _US)
+                wait_s, again_s = wait_us / _US, then_us / _US
+                return Answer(granted=status == 1, wait_s=wait_s, again_s=again_s, grant=grant)
             # Another log, or a server that we met anew while asking: it has to know our grants
             # before its answer counts.
             self._reconnected.set()
+            if grant is not None:
+                self._disown(grant)
 
-    def _arguments(self, token: str, weight: int, ahead_s: float) -> list[str | int]:
+    async def _granted(self, arguments: list[str | int]) -> tuple[int, int, int, str]:
+        """Asks the log, and tells it which slots come back; those that it has not heard of stay."""
+        unused = self._unused
+        self._unused = []
+        named = [part for one in unused for part in (one.name, one.weight)]
+        arguments[6:6] = [len(unused), *named]
+        asked_s = self._clock.monotonic()
+        try:
+            status, wait_us, then_us, born = await self._answer(self._grant(self._keys, arguments))
+        except BaseException:
+            self._unused += unused
+            raise
+        if status < 0:
+            self._unused += unused
+        elif status == 1:
+            self._free_s = max(self._free_s, asked_s)
+        self._asked_s = asked_s
+        return status, wait_us, then_us, born
+
+    def _arguments(
+        self, token: str, weight: int, ahead_s: float, *, urgent: bool = False
+    ) -> list[str | int]:
         ahead_us = max(0, round(ahead_s * _US))
         known = (self._born or "none yet") if self._own else ""
-        arguments: list[str | int] = [known, token, weight, ahead_us, self._settle_us]
+        arguments: list[str | int] = [known, token, weight, ahead_us, self._settle_us, int(urgent)]
         for limit in self._limits:
-            arguments += [limit.granted, limit.requests, round(limit.span_s * _US)]
+            allowed = limit.allowed(urgent=urgent)
+            arguments += [allowed, self._keep, round(limit.span_s * _US)]
         return arguments
 
-    async def _is_paused(self) -> bool:
-        return bool(await self._answer(self._client.exists(self._keys[1])))
-
-    def _remember(self, at_us: int, token: str, weight: int) -> None:
-        if not self._limits:
+    def _give_back(self, grant: _Grant | None, *, asks_next: bool) -> None:
+        if grant is None:
             return
+        self._disown(grant)
+        if not asks_next:
+            task = asyncio.get_running_loop().create_task(self._return_unused())
+            self._returning.add(task)
+            task.add_done_callback(self._returning.discard)
+
+    def _disown(self, grant: _Grant) -> None:
+        self._unused.append(grant)
+        with suppress(ValueError):
+            self._own.remove(grant)
+
+    async def _return_unused(self) -> None:
+        """Gives slots back without asking for one; whoever left does not wait for it."""
+        # A log that is out of reach, or another one, wastes the slots: that is all.
+        with suppress(LimiterUnavailable):
+            if self._unused:
+                await self._granted(self._arguments(next(self._tokens), 0, 0.0))
+
+    async def _is_paused(self) -> bool:
+        now_s = self._clock.monotonic()
+        if now_s - self._free_s < FRESH_S:
+            return False
+        is_paused = bool(await self._answer(self._client.exists(self._keys[1])))
+        if not is_paused:
+            self._free_s = max(self._free_s, now_s)
+        return is_paused
+
+    def _remember(self, at_us: int, token: str, weight: int) -> _Grant | None:
+        if not self._limits:
+            return None
         # A little longer than the log needs: the slot may lie ahead.
         forget_s = self._clock.monotonic() + self._longest_s + self._ahead_s(weight)
-        self._own.append(_Grant(forget_s, at_us, token, weight))
+        grant = _Grant(forget_s, at_us, token, weight)
+        self._own.append(grant)
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.create_task(self._watch())
+        return grant
 
     def _forget(self) -> None:
         now_s = self._clock.monotonic()
@@ -234,6 +306,8 @@ class RedisLimiter(WaitingLine):
         while self._own:
             await asyncio.sleep(WATCH_S)
             self._forget()
+            if self._clock.monotonic() - self._asked_s < WATCH_S:
+                continue  # the question has told already
             # A server that is down grants nobody anything; the next look may find it up again.
             with suppress(LimiterUnavailable):
                 born = await self._answer(self._client.get(self._keys[2]))
@@ -243,6 +317,19 @@ class RedisLimiter(WaitingLine):
     async def _answer(self, call: Awaitable[Any]) -> Any:
         async with _failing_closed():
             return await call
+
+
+def script_text(name: str) -> str:
+    """Returns a script with the law that it needs before it."""
+    folder = Path(__file__).parent
+    return (folder / "pace.lua").read_text() + (folder / f"{name}.lua").read_text()
+
+
+def _pace(text: str | None) -> Pace | None:
+    if text is None:
+        return None
+    level, low, since_us, stay_s = map(float, text.split())
+    return Pace(level, low, since_us / _US, stay_s)
 
 
 @asynccontextmanager

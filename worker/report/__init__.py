@@ -11,7 +11,7 @@ from __future__ import annotations
 from worker.report.cells import guarded, restored, visible
 from worker.report.columns import FILES, RESULT_COLUMNS, file_of
 from worker.report.picture import limit_line, picture, plain_line
-from worker.report.reasons import next_step, why_it_waits
+from worker.report.reasons import next_step, throttled, why_it_waits
 from worker.report.results import InvariantError, message_of, write_results
 from worker.report.sheet import Written
 from worker.report.shown import local, start_and_end, utc
@@ -46,6 +46,7 @@ __all__ = [
     "start_and_end",
     "status_of",
     "take_snapshot",
+    "throttled",
     "told",
     "utc",
     "visible",

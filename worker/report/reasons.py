@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worker.limits import LimiterState
 from worker.model import AccountStatus, CampaignState, EditState
 from worker.report.snapshot import Blocked, Snapshot
 from worker.rules import format_seconds
@@ -102,8 +103,17 @@ def _limit(look: Snapshot) -> str:
         return f"all calls are paused for {left} (the API asked for it, or Redis is new)"
     if look.running_chunks and look.limiter.free_in_s > WORTH_SAYING_S:
         left = format_seconds(look.limiter.free_in_s)
-        return f"waiting for the rate limit; the next call in {left}"
-    return ""
+        slow = throttled(look.limiter)
+        why = f", {slow}" if slow else ""
+        return f"waiting for the rate limit{why}; the next call in {left}"
+    return throttled(look.limiter) if look.running_chunks else ""
+
+
+def throttled(state: LimiterState) -> str:
+    """Return how far refusals slow all calls down; "" when they do not."""
+    if state.factor >= 1:
+        return ""
+    return f"throttled to {state.factor:.0%} since the API refused calls (429)"
 
 
 def _next_due(look: Snapshot) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.limits import LimiterState, parse_rate
 from worker.model import ENDED, FINAL, AccountStatus, CampaignState, Code, EditState
-from worker.rules import Progress, remaining_calls
+from worker.rules import Calls, Load, Progress, calls_needed
 from worker.settings import Settings
-from worker.store import CallRow, Campaign, Remaining, Store
+from worker.store import CallRow, Campaign, OpenWork, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +43,36 @@ class Pace:
             batch_counts_as=settings.batch_counts_as,
         )
 
-    def calls(self, left: Remaining, *, verify: bool = True) -> int:
-        """Return the calls still to make, as the limit counts them; an estimate from above."""
-        to_verify = left.pending_accounts * verify + left.verifying_accounts
-        return remaining_calls(
-            pending_edits=left.pending_edits,
-            accounts_pending=left.pending_accounts,
+    def calls(
+        self,
+        loads: Iterable[tuple[Load, int]],
+        *,
+        verify: bool = True,
+        lists_calendars: bool = True,
+    ) -> Calls:
+        """Return the calls for so many accounts of each load, as the limit counts them."""
+        return calls_needed(
+            loads,
             batch_size=self.batch_size,
             batch_counts_as="one" if self.batch_counts_as == "one" else "each",
-            verifying_accounts=to_verify,
+            lists_calendars=lists_calendars,
+            verifies=verify,
+        )
+
+    def calls_left(self, work: Sequence[OpenWork], *, unsent: int, verify: bool = True) -> int:
+        """Return the calls still to make for open work, of which so many edits are not sent yet.
+
+        What runs has read already, and shares the edits that do not wait.
+        """
+        waiting = [(Load(each.edits, each.edits, each.windows), each.accounts) for each in work]
+        running = sum(each.running * each.accounts for each in work)
+        under_way = max(0, unsent - sum(each.edits * each.accounts for each in work))
+        sending = [(Load(-(-under_way // running), 0, 0), running)] if running else []
+        proving = [(Load(each.proving, 0, 0), each.accounts) for each in work]
+        return (
+            self.calls(waiting, verify=verify).total
+            + self.calls(sending, verify=verify, lists_calendars=False).total
+            + self.calls(proving, lists_calendars=False).proofs
         )
 
 
@@ -152,7 +173,7 @@ def take_snapshot(
     The campaign's row is read last: a state of "ended" is never older than the counts beside it.
     """
     counts = store.reading.counts(campaign_id)
-    left = store.reading.remaining(campaign_id)
+    work = store.reading.open_work(campaign_id)
     due_s, running = store.reading.waiting(campaign_id)
     calls = tuple(store.reading.calls(campaign_id))
     campaign = store.campaigns.get(campaign_id)
@@ -167,7 +188,9 @@ def take_snapshot(
         campaign=campaign,
         counts=counts,
         calls=calls,
-        calls_left=pace.calls(left, verify=campaign.policy.verify != "none"),
+        calls_left=pace.calls_left(
+            work, unsent=_unsent(counts), verify=campaign.policy.verify != "none"
+        ),
         running_chunks=running,
         due_s=due_s,
         pulses=store.queue.pulses(),
@@ -176,6 +199,11 @@ def take_snapshot(
         limiter_fault=limiter_fault,
         blocked=_blocked(store) if waits else (),
     )
+
+
+def _unsent(counts: Mapping[tuple[EditState, str], int]) -> int:
+    waiting = {EditState.PENDING, EditState.SENDING}
+    return sum(count for (state, _), count in counts.items() if state in waiting)
 
 
 def _blocked(store: Store) -> tuple[Blocked, ...]:

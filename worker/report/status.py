@@ -44,11 +44,12 @@ class WindowUse(Struct, frozen=True, kw_only=True):
 
 
 class LimiterUse(Struct, frozen=True, kw_only=True):
-    """The shared limit as it is now."""
+    """The shared limit as it is now; `factor` is below 1 while refusals (429) slow calls down."""
 
     windows: tuple[WindowUse, ...]
     paused_for_s: float
     free_in_s: float
+    factor: float
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -140,4 +141,5 @@ def limiter_use(state: LimiterState) -> LimiterUse:
         windows=windows,
         paused_for_s=round(state.paused_for_s, 3),
         free_in_s=round(max(0.0, state.free_in_s), 3),
+        factor=round(state.factor, 3),
     )

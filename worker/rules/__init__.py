@@ -29,8 +29,9 @@ from worker.rules.decide import (
     Wanted,
     decide,
 )
+from worker.rules.forecast import Calls, Load, calls_needed, loads_of
 from worker.rules.images import FIELDS, differences, missing, normalised, same_when
-from worker.rules.progress import Progress, format_seconds, remaining_calls
+from worker.rules.progress import Progress, format_seconds
 from worker.rules.reconcile import Reconciliation, SendAgain, Settled, Wait, reconcile
 from worker.rules.retry import (
     Doubted,
@@ -44,8 +45,20 @@ from worker.rules.retry import (
     next_try,
 )
 from worker.rules.schedule import EndBeforeStart, KindMismatch, parse_moment, rescheduled
+from worker.rules.sharing import (
+    ACCOUNT_CHUNKS,
+    BATCH,
+    BATCHES_AT_ONCE,
+    FIRST_WEIGHT,
+    Candidate,
+    Offer,
+    Pick,
+    share_out,
+    weight_of,
+)
 from worker.rules.shift import NotForAllDay, format_shift, moved, parse_shift
 from worker.rules.states import adds_up, check_campaign, check_edit, final_campaign_state
+from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
 from worker.rules.windows import (
     ReadWindow,
@@ -53,31 +66,44 @@ from worker.rules.windows import (
     is_readable,
     plan_windows,
     readable_window,
+    unread_windows,
 )
 from worker.rules.zones import Ambiguous, find_zone
 
 __all__ = [
+    "ACCOUNT_CHUNKS",
+    "BATCH",
+    "BATCHES_AT_ONCE",
     "BATCH_REFUSED",
     "FIELDS",
+    "FIRST_WEIGHT",
     "NOT_SENT",
+    "PLAIN_TURN",
     "PLAN_FEATURE_MISSING",
     "AbortCampaign",
     "Accepted",
     "Ambiguous",
     "Answer",
+    "Calls",
+    "Candidate",
     "Change",
     "Conflict",
     "Decision",
     "Doubted",
     "EndBeforeStart",
     "Ended",
+    "FairLine",
     "InDoubt",
     "KindMismatch",
+    "Load",
     "Mismatch",
     "NotForAllDay",
     "NotTaken",
     "NotYet",
+    "Offer",
     "ParkAccount",
+    "Pick",
+    "Place",
     "Progress",
     "Proof",
     "Proven",
@@ -92,6 +118,7 @@ __all__ = [
     "SkipEdit",
     "Taken",
     "Throttled",
+    "Turn",
     "Unchanged",
     "Unproven",
     "Verdict",
@@ -99,6 +126,7 @@ __all__ = [
     "Wanted",
     "adds_up",
     "backoff_s",
+    "calls_needed",
     "check_campaign",
     "check_edit",
     "decide",
@@ -113,6 +141,7 @@ __all__ = [
     "is_refused_batch",
     "judge",
     "judge_proof",
+    "loads_of",
     "may_repeat_at_once",
     "missing",
     "moved",
@@ -123,7 +152,9 @@ __all__ = [
     "plan_windows",
     "readable_window",
     "reconcile",
-    "remaining_calls",
     "rescheduled",
     "same_when",
+    "share_out",
+    "unread_windows",
+    "weight_of",
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 from msgspec import Struct
 
@@ -88,26 +87,6 @@ class Progress(Struct, frozen=True, kw_only=True):
         ]
         head = f"{self.state} {self.done:,}/{self.total:,} {self.percent:.1f}%"
         return " ".join([head.strip(), *named])
-
-
-def remaining_calls(
-    *,
-    pending_edits: int,
-    accounts_pending: int,
-    batch_size: int,
-    batch_counts_as: Literal["each", "one"],
-    verifying_accounts: int,
-) -> int:
-    """Estimate the API calls still to make, as the limit counts them.
-
-    One read for each account with pending edits, their writes, and one read for each of the
-    `verifying_accounts`: all accounts to be read back from now on, those with pending edits
-    included. Pages after the first are not known in advance.
-    """
-    writes = pending_edits
-    if batch_counts_as == "one":
-        writes = accounts_pending * -(-pending_edits // (max(1, accounts_pending) * batch_size))
-    return accounts_pending + writes + verifying_accounts
 
 
 def format_seconds(seconds: float) -> str:

@@ -17,6 +17,14 @@ from worker.model import AllDay, When
 DAYS_BACK = 42
 DAYS_AHEAD = 200
 
+#: Events that one page shows: a compatible service's figure, the API's own is not documented
+#: (cronofy-api §3.2).
+PAGE_SIZE = 300
+#: Events of a busy person's day, occurrences of series included: what unneeded days cost.
+EVENTS_PER_DAY = 4
+#: So many unneeded days fill one page, and cost as much as the call that they save.
+MAX_GAP_DAYS = PAGE_SIZE // EVENTS_PER_DAY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadWindow:
@@ -34,14 +42,18 @@ def readable_window(today: date) -> ReadWindow:
 
 
 def plan_windows(
-    hints: Sequence[date | None], *, today: date, margin_days: int = 1, max_gap_days: int = 7
+    hints: Sequence[date | None],
+    *,
+    today: date,
+    margin_days: int = 1,
+    max_gap_days: int = MAX_GAP_DAYS,
 ) -> list[ReadWindow]:
     """Return the windows that hold all hinted days, in order and disjoint.
 
     An edit without a hint (None) needs the whole readable window. A hint stands for `margin_days`
     more on both sides, since a day in one zone is two in UTC; one that cannot be seen even so
-    yields nothing. Windows that at most `max_gap_days` unneeded days keep apart become one: a
-    longer page costs less than another call.
+    yields nothing. Windows that at most `max_gap_days` unneeded days keep apart become one: the
+    events of those days cost fewer pages than another call.
     """
     readable = readable_window(today)
     if None in hints:
@@ -57,6 +69,26 @@ def plan_windows(
         for day in sorted(days)
     )
     return _merged(windows, max_gap_days=max_gap_days)
+
+
+def unread_windows(
+    read: Sequence[ReadWindow], *, today: date, max_gap_days: int = MAX_GAP_DAYS
+) -> list[ReadWindow]:
+    """Return the rest of the readable window, for what was not where its hint said.
+
+    `read` is what `plan_windows` returned. What lies between two rests is read again where that
+    costs less than two calls.
+    """
+    readable = readable_window(today)
+    day = timedelta(days=1)
+    edges = [readable.first - day, *(window.last for window in read)]
+    starts = [*(window.first for window in read), readable.last + day]
+    rests = (
+        ReadWindow(first=last + day, last=first - day)
+        for last, first in zip(edges, starts, strict=True)
+        if (first - last).days > 1
+    )
+    return _merged(rests, max_gap_days=max_gap_days)
 
 
 def is_readable(hint: date, *, today: date, margin_days: int = 1) -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from worker.cronofy import Access, Departure, Write, bring_home, build_edit
+from worker.errors import LeaseLost, StoreUnavailable
 from worker.model import CampaignState, Code, EditState
 from worker.rules import (
+    BATCHES_AT_ONCE,
     AbortCampaign,
     Accepted,
     Answer,
@@ -18,6 +23,7 @@ from worker.rules import (
     NotTaken,
     ParkAccount,
     Reauthenticate,
+    SkipEdit,
     Taken,
     is_refused_batch,
     may_repeat_at_once,
@@ -29,39 +35,69 @@ from worker.run.work import CampaignStopped, Outcome, Ready, Work, ended
 from worker.store import Note, Step
 
 
+@dataclass(slots=True)
+class _Outbox:
+    """What the lanes of one run still have to send, and by how many to a batch."""
+
+    todo: deque[Ready]
+    size: int
+    taken: int = 0
+
+
 async def apply(work: Work, ready: Sequence[Ready]) -> None:
     """Send what is ready, as far as time, lease and campaign allow; the rest stays open.
 
-    However late the reads came home, one batch is sent: a run that only ever reads ends nothing.
+    Several lanes send at a time: while one's batch is on the wire, another's is written down.
     """
-    todo, size, is_first = deque(ready), work.engine.batch_size, True
-    while todo and work.may_send and (work.has_time or is_first):
-        batch = await _next_batch(work, todo, size)
-        if not batch:
-            continue
-        is_first = False
-        access, departure = await work.session.access(), Departure(work.check)
-        try:
-            exchange = _exchange(work, batch, access=access, departure=departure)
-            answers = await bring_home(exchange, departure)
-        except CampaignStopped:
-            return
-        await _beyond(work, batch, answers)
-        todo.extendleft(reversed(_again(work, batch, answers)))
-        size = 1 if any(is_refused_batch(answer) for answer in answers) else size
-    if todo:
+    outbox = _Outbox(deque(ready), size=work.engine.batch_size)
+    lanes = min(BATCHES_AT_ONCE, -(-len(ready) // outbox.size))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(lanes):
+                group.create_task(_lane(work, outbox))
+    except BaseExceptionGroup as several:
+        raise _first_of(several) from None
+    if outbox.todo:
         work.go_on_in(0.0)
 
 
-async def _next_batch(work: Work, todo: deque[Ready], size: int) -> list[Ready]:
+def _first_of(several: BaseExceptionGroup) -> BaseException:
+    """Return what ends the run: a lost lease or database before anything that wants to record."""
+    flat = [one for one in several.exceptions if not isinstance(one, BaseExceptionGroup)]
+    flat.sort(key=lambda one: not isinstance(one, LeaseLost | StoreUnavailable))
+    return flat[0] if flat else several
+
+
+async def _lane(work: Work, outbox: _Outbox) -> None:
+    """Send batch after batch.
+
+    However late the reads came home, one batch is sent: a run that only ever reads ends nothing.
+    """
+    while outbox.todo and work.may_send and (work.has_time or not outbox.taken):
+        access, departure = await work.session.access(), Departure(work.check)
+        batch, shut = _next_batch(work, outbox)
+        sent, intents = _intended(work, batch)
+        # From here on other lanes see what this one is about to send; none of it is free to end.
+        try:
+            exchange = _exchange(work, sent, [*shut, *intents], access=access, departure=departure)
+            answers = await bring_home(exchange, departure)
+        except CampaignStopped:
+            return
+        await _beyond(work, batch, answers, access=access)
+        outbox.todo.extendleft(reversed(_again(work, batch, answers)))
+        if any(is_refused_batch(answer) for answer in answers):
+            outbox.size = 1
+
+
+def _next_batch(work: Work, outbox: _Outbox) -> tuple[list[Ready], list[Outcome]]:
     """Take the next batch off the list, without the edits that have ended meanwhile.
 
-    Edits in calendars that have closed end here.
+    Edits in calendars that have closed end here, by the outcomes returned.
     """
     batch: list[Ready] = []
     shut: list[Outcome] = []
-    while todo and len(batch) < size:
-        one = todo.popleft()
+    while outbox.todo and len(batch) < outbox.size:
+        one = outbox.todo.popleft()
         if one.edit.line_no not in work.open:
             continue
         code = work.closed.get(one.edit.key.calendar_id)
@@ -69,25 +105,12 @@ async def _next_batch(work: Work, todo: deque[Ready], size: int) -> list[Ready]:
             batch.append(one)
         else:
             shut += ended(work, [one.edit], EditState.SKIPPED, code)
-    await work.record(shut)
-    return batch
+    outbox.taken += len(batch)
+    return batch, shut
 
 
-async def _exchange(
-    work: Work, batch: Sequence[Ready], *, access: Access, departure: Departure
-) -> list[Answer]:
-    """Intend, send, record: from the departure on these are one, whoever is cancelled."""
-    sent = await _intend(work, batch)
-    answers = await _send(work, sent, access=access, departure=departure)
-    pairs = list(zip(sent, answers, strict=True))
-    await work.record([_judged(work, one, answer) for one, answer in pairs])
-    if work.hold.claim.campaign.policy.verify == "none":
-        await work.record(_unproven(work, sent, answers))
-    return answers
-
-
-async def _intend(work: Work, batch: Sequence[Ready]) -> list[Ready]:
-    """Store what is about to be sent, before it is (law 5); returns it as it is stored now."""
+def _intended(work: Work, batch: Sequence[Ready]) -> tuple[list[Ready], list[Outcome]]:
+    """Mark a batch as being sent; returns it so, and what must be stored before it is (law 5)."""
     outcomes: list[Outcome] = []
     sent: list[Ready] = []
     for one in batch:
@@ -110,11 +133,31 @@ async def _intend(work: Work, batch: Sequence[Ready]) -> list[Ready]:
             before=one.before,
             target=one.target,
             fields=one.fields,
+            sent_age_s=0.0,
         )
         sent.append(replace(one, edit=now))
         work.open[edit.line_no] = now
-    await work.record(outcomes)
-    return sent
+    return sent, outcomes
+
+
+async def _exchange(
+    work: Work,
+    sent: Sequence[Ready],
+    before: Sequence[Outcome],
+    *,
+    access: Access,
+    departure: Departure,
+) -> list[Answer]:
+    """Intend, send, record: from the departure on these are one, whoever is cancelled."""
+    await work.record(before)
+    if not sent:
+        return []
+    answers = await _send(work, sent, access=access, departure=departure)
+    pairs = list(zip(sent, answers, strict=True))
+    await work.record([_judged(work, one, answer) for one, answer in pairs])
+    if work.hold.claim.campaign.policy.verify == "none":
+        await work.record(_unproven(work, sent, answers))
+    return answers
 
 
 async def _send(
@@ -200,16 +243,23 @@ def _doubted(work: Work, one: Ready, doubt: Doubted) -> Outcome:
     return step, note
 
 
-async def _beyond(work: Work, batch: Sequence[Ready], answers: Sequence[Answer]) -> None:
+async def _beyond(
+    work: Work, batch: Sequence[Ready], answers: Sequence[Answer], *, access: Access
+) -> None:
     """See to what an answer means for more than its own edit."""
+    if any(isinstance(answer, SkipEdit) for answer in answers):
+        # 403 and 404 contradict the list of calendars by which the edit was let through.
+        await work.engine.db(
+            work.engine.store.accounts.doubt_calendars, work.hold.claim.account.sub
+        )
     if any(isinstance(answer, AbortCampaign) for answer in answers):
         await abort(work)
     pairs = zip(batch, answers, strict=True)
     locked = {one.edit.key.calendar_id for one, it in pairs if isinstance(it, ParkAccount)}
-    if locked:
+    if locked - work.closed.keys():
         await close_calendars(work, locked)
     if any(isinstance(answer, Reauthenticate) for answer in answers):
-        await work.session.refused()
+        await work.session.refused(access)
 
 
 async def abort(work: Work) -> None:

@@ -7,6 +7,8 @@ for another run, or the lease is left to run out.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -27,7 +29,7 @@ from worker.errors import (
     WorkerError,
 )
 from worker.limits import WaitTooLong
-from worker.model import AccountStatus, Code, EditState
+from worker.model import AccountStatus, Calendar, Code, EditState
 from worker.rules import backoff_s
 from worker.run.apply import abort, apply
 from worker.run.fetch import fetch_calendars, fetch_events
@@ -47,22 +49,67 @@ LONGEST_ID = 64
 async def run_chunk(engine: Engine, chunk_id: str) -> str:
     """Run a chunk once; returns what it became, "" when there was nothing to claim.
 
-    Safe to call at any time, in any number of places: the lease admits one.
+    Where it needs the whole readable window, more of the account's chunks that do come along and
+    share the read. Safe to call at any time, in any number of places: the lease admits one.
     """
     claims = await leased(engine, engine.store.chunks.claim, chunk_id)
     if not claims:
         log.debug("chunk.not_claimed", chunk=chunk_id[:LONGEST_ID])
         return ""
     async with holding(engine, claims) as [hold]:
-        return await _run_held(engine, hold.claim, hold)
+        first = _open(engine, hold)
+        async with holding(engine, await _company(first)) as holds:
+            return await _run_all(first, [_open(engine, one) for one in holds])
 
 
-async def _run_held(engine: Engine, claim: Claim, hold: Hold) -> str:
-    work = _open(engine, claim, hold)
+async def _company(first: Work) -> list[Claim]:
+    """Claim the chunks that share the first one's read of the whole window."""
+    engine, claim = first.engine, first.hold.claim
+    if not claim.reads_all:
+        return []
+    try:
+        return await leased(engine, engine.store.chunks.claim_company, claim.chunk_id)
+    except asyncio.CancelledError:
+        await _let_go(first)
+        raise
+
+
+def _open(engine: Engine, hold: Hold) -> Work:
+    claim = hold.claim
+    return Work(
+        engine=engine,
+        hold=hold,
+        session=hold.session(),
+        open={edit.line_no: edit for edit in claim.edits},
+        until=engine.clock.monotonic() + engine.settings.chunk_budget,
+    )
+
+
+async def _run_all(first: Work, company: Sequence[Work]) -> str:
+    """Run the chunks one after the other; returns what the first became."""
+    waiting = deque(company)
+    try:
+        became = await _run_one(first, company)
+        while waiting:
+            work = waiting.popleft()
+            if work.is_read and work.has_time:
+                await _run_one(work, ())
+            else:
+                work.wait(first.retry_in_s)
+                await _let_go(work)
+    except asyncio.CancelledError:
+        for work in waiting:
+            await _let_go(work)
+        raise
+    return became
+
+
+async def _run_one(work: Work, company: Sequence[Work]) -> str:
+    claim, engine = work.hold.claim, work.engine
     # Nothing to send, but rescued: a read-back has died, which counts as long as none succeeds.
     rescued = claim.rescues > 0 and all(edit.state is EditState.ACCEPTED for edit in claim.edits)
     try:
-        await _pipe(work)
+        await _pipe(work, company)
     except LeaseLost:
         log.warning("chunk.lease_lost", chunk=claim.chunk_id)
         return ""
@@ -80,17 +127,7 @@ async def _run_held(engine: Engine, claim: Claim, hold: Hold) -> str:
     return await _release(work, rescued=rescued)
 
 
-def _open(engine: Engine, claim: Claim, hold: Hold) -> Work:
-    return Work(
-        engine=engine,
-        hold=hold,
-        session=engine.session(claim.account, hold.calls),
-        open={edit.line_no: edit for edit in claim.edits},
-        until=engine.clock.monotonic() + engine.settings.chunk_budget,
-    )
-
-
-async def _pipe(work: Work) -> None:
+async def _pipe(work: Work, company: Sequence[Work]) -> None:
     """fetch → decide → intend → apply → record, with the API's refusals turned into outcomes."""
     claim = work.hold.claim
     if claim.campaign.state in STOPPED_STATES:
@@ -103,7 +140,7 @@ async def _pipe(work: Work) -> None:
         await end_untried(work, why_unusable(claim.account))
         return
     try:
-        await _fetch_and_apply(work)
+        await _fetch_and_apply(work, company)
     except ApiError as refused:
         await _refused(work, refused)
     except TokenLost as lost:
@@ -128,20 +165,27 @@ async def _prevented(work: Work, missing: WorkerError) -> None:
             work.wait(LONG_S)
 
 
-async def _fetch_and_apply(work: Work) -> None:
+async def _fetch_and_apply(work: Work, company: Sequence[Work]) -> None:
     calendars = await fetch_calendars(work)
-    try:
-        work.events = await fetch_events(work, calendars)
-    except (Gone, Rejected):
-        # One calendar that is gone since has the read of all refused: list them anew.
-        calendars = await fetch_calendars(work, anew=True)
-        work.events = await fetch_events(work, calendars)
+    if not work.is_read:
+        try:
+            await _look([work, *company], calendars)
+        except (Gone, Rejected):
+            # One calendar that is gone since has the read of all refused: list them anew.
+            calendars = await fetch_calendars(work, anew=True)
+            await _look([work, *company], calendars)
     was_asked = work.hold.calls.total > 0
     if was_asked and work.hold.claim.account.status is not AccountStatus.ACTIVE:
         await _unpark(work)
     ready, outcomes = settle_all(work, calendars)
     await work.record(outcomes)
     await apply(work, ready)
+
+
+async def _look(works: Sequence[Work], calendars: Mapping[str, Calendar]) -> None:
+    events = await fetch_events(works, calendars)
+    for work in works:
+        work.events, work.is_read = events, True
 
 
 async def _unpark(work: Work) -> None:

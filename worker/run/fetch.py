@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from worker.cronofy import Access
 from worker.errors import Rejected
 from worker.model import AllDay, Calendar, EditState, Event, EventKey, Timed, When
-from worker.rules import ReadWindow, parse_moment, plan_windows, readable_window
+from worker.rules import ReadWindow, parse_moment, plan_windows, unread_windows
 from worker.run.work import Work
 from worker.store import Edit
 
@@ -17,10 +17,7 @@ async def fetch_calendars(work: Work, *, anew: bool = False) -> dict[str, Calend
     """Return the account's calendars by id: from SQL while they are believed, else from the API."""
     account = work.hold.claim.account
     known = {calendar.calendar_id: calendar for calendar in account.calendars}
-    needed = {edit.key.calendar_id for edit in work.open.values()}
-    age_s = account.calendars_age_s
-    fresh = age_s is not None and age_s < work.engine.settings.calendars_ttl
-    if fresh and not anew and needed <= known.keys():
+    if not anew and _is_believed(work, known):
         return known
     listed = await work.session.use(
         lambda access: work.engine.client.calendars(access, calls=work.hold.calls)
@@ -29,23 +26,45 @@ async def fetch_calendars(work: Work, *, anew: bool = False) -> dict[str, Calend
     return {calendar.calendar_id: calendar for calendar in listed}
 
 
-async def fetch_events(work: Work, calendars: Mapping[str, Calendar]) -> dict[EventKey, Event]:
-    """Return the events of the open edits, as far as they can be seen.
+def _is_believed(work: Work, known: Mapping[str, Calendar]) -> bool:
+    """Tell whether the stored list is young enough for what it says of the open edits.
+
+    A permission is believed for long: what has been taken back meanwhile, the API itself refuses
+    (cronofy-api §5.2). A refusal is not, or an owner's new grant would be overlooked.
+    """
+    age_s = work.hold.claim.account.calendars_age_s
+    needed = {edit.key.calendar_id for edit in work.open.values()}
+    if age_s is None or not needed <= known.keys():
+        return False
+    settings = work.engine.settings
+    permits = all(_takes_edits(known[calendar_id]) for calendar_id in needed)
+    return age_s < (settings.calendars_trust if permits else settings.calendars_ttl)
+
+
+def _takes_edits(calendar: Calendar) -> bool:
+    return calendar.elevated and not (calendar.read_only or calendar.deleted)
+
+
+async def fetch_events(
+    works: Sequence[Work], calendars: Mapping[str, Calendar]
+) -> dict[EventKey, Event]:
+    """Return the events of the open edits of an account's chunks, as far as they can be seen.
 
     Calendars that take no edit anyway are not read, nor are unknown ones: one of them would have
     the API refuse the read for all the others. A hint is only a hint: what is not where it says is
-    looked for in the whole readable window, once, before anybody may call it not found.
+    looked for in the rest of the readable window, once, before anybody may call it not found.
     """
-    edits = [edit for edit in work.open.values() if _needs_reading(edit, calendars)]
-    today = work.engine.clock.now().date()
-    hints = [hint for edit in edits for hint in _hints(edit)]
+    open_edits = [edit for work in works for edit in work.open.values()]
+    edits = [edit for edit in open_edits if _needs_reading(edit, calendars)]
+    today = works[0].engine.clock.now().date()
+    windows = plan_windows([hint for edit in edits for hint in _hints(edit)], today=today)
+    # What an earlier run may have moved out of a window is shown for having been inside.
+    moved = any(edit.target is not None for edit in edits)
     found: dict[EventKey, Event] = {}
-    whole = readable_window(today)
-    windows = plan_windows(hints, today=today)
-    for window in [*windows, *([] if windows == [whole] else [whole])]:
+    for window in [*windows, *unread_windows(windows, today=today)]:
         wanted = {edit.key for edit in edits} - found.keys()
         if wanted:
-            found |= await _read(work, window, wanted)
+            found |= await _read(works[0], window, wanted, include_moved=moved)
     return found
 
 
@@ -53,21 +72,23 @@ def _needs_reading(edit: Edit, calendars: Mapping[str, Calendar]) -> bool:
     calendar = calendars.get(edit.key.calendar_id)
     if edit.state is EditState.ACCEPTED or calendar is None or calendar.deleted:
         return False
-    return edit.target is not None or (calendar.elevated and not calendar.read_only)
+    return edit.target is not None or _takes_edits(calendar)
 
 
-async def _read(work: Work, window: ReadWindow, wanted: set[EventKey]) -> dict[EventKey, Event]:
+async def _read(
+    work: Work, window: ReadWindow, wanted: set[EventKey], *, include_moved: bool
+) -> dict[EventKey, Event]:
     try:
-        return await _read_once(work, window, wanted)
+        return await _read_once(work, window, wanted, include_moved=include_moved)
     except Rejected:
         # The API's day may have turned before ours: the outermost days are then refused.
         day = timedelta(days=1)
         narrower = ReadWindow(first=window.first + day, last=window.last - day)
-        return await _read_once(work, narrower, wanted)
+        return await _read_once(work, narrower, wanted, include_moved=include_moved)
 
 
 async def _read_once(
-    work: Work, window: ReadWindow, wanted: set[EventKey]
+    work: Work, window: ReadWindow, wanted: set[EventKey], *, include_moved: bool
 ) -> dict[EventKey, Event]:
     calendar_ids = sorted({key.calendar_id for key in wanted})
 
@@ -77,8 +98,7 @@ async def _read_once(
             window,
             wanted=wanted,
             calendar_ids=calendar_ids,
-            # What an earlier run may have moved out of the window is shown for having been inside.
-            include_moved=any(edit.target is not None for edit in work.open.values()),
+            include_moved=include_moved,
             calls=work.hold.calls,
         )
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.engine import Engine, Hold
 from worker.model import ENDED, CampaignState, Code, EditState, Event, EventKey, Image
@@ -22,8 +25,7 @@ class CampaignStopped(Exception):
     """Raised when the campaign sends no more, right before something would have left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
+class Ready(Struct, frozen=True, kw_only=True):
     """An edit with its absolute target, about to be sent."""
 
     edit: Edit
@@ -43,6 +45,8 @@ class Work:
     #: monotonic; when this run checkpoints and lets go
     until: float
     events: dict[EventKey, Event] = field(default_factory=dict)
+    #: whether `events` holds what could be seen of the open edits
+    is_read: bool = False
     #: seconds until the next run makes sense
     retry_in_s: float = 0.0
     #: calendars that have answered that they will not take edits, with the code
@@ -85,10 +89,11 @@ class Work:
             return
         steps = [step for step, _ in pairs]
         notes = [note for _, note in pairs if note is not None]
-        await self.hold.record(steps, notes)
+        # Before it is written: other lanes must not take up what is ending here.
         for step in steps:
             if step.state not in {EditState.PENDING, EditState.SENDING}:
                 self.open.pop(step.line_no, None)
+        await self.hold.record(steps, notes)
 
     def noted(self, step: Step, *, detail: dict[str, object] | None = None) -> tuple[Step, Note]:
         """Pair a step with the audit entry that tells of it."""

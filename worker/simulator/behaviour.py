@@ -6,6 +6,7 @@ the default is the inferred reading, and the other readings stay selectable so t
 proven safe in all.
 """
 
+import re
 from typing import Any, Literal
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 #: The documented defaults of the service: 50 a second and 500 a minute [§7].
 DOCUMENTED_RATE = ((50, 1.0), (500, 60.0))
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_WINDOW = re.compile(r"(\d+)/([1-9]\d*)?(s|min|h)")
 _OFF = ("", "none", "off", "0")
 
 
@@ -121,10 +123,11 @@ def read_rate(text: str) -> tuple[tuple[int, float], ...]:
 
 
 def _read_window(part: str) -> tuple[int, float]:
-    count, _, unit = part.strip().partition("/")
-    if not count.isdigit() or unit not in _UNITS:
-        raise ValueError(f"rate: {part.strip()!r} is not of the form 50/s, 500/min or 1000/h")
-    return int(count), _UNITS[unit]
+    found = _WINDOW.fullmatch(part.strip())
+    if found is None:
+        raise ValueError(f"rate: {part.strip()!r} is not of the form 50/s, 500/min or 100/12s")
+    count, spans, unit = found.groups()
+    return int(count), int(spans or 1) * _UNITS[unit]
 
 
 def _read_switch(pair: str) -> tuple[str, Any]:

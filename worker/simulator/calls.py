@@ -1,5 +1,6 @@
 """A request as handlers see it: parsed, authenticated, free of sockets."""
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -64,6 +65,7 @@ def batch_targets(body: Any) -> tuple[Key, ...]:
     return tuple(_target(entry) for entry in batch_entries(body) if isinstance(entry, dict))
 
 
+@lru_cache(maxsize=4096)  # a batch names the same few calendars again and again
 def path_segments(raw_path: str) -> tuple[str, ...]:
     """A path's segments; an id may contain anything, percent-encoded [§2]."""
     return tuple(unquote(part) for part in raw_path.split("?", 1)[0].strip("/").split("/"))

@@ -31,6 +31,7 @@ def zone(tzid: str) -> ZoneInfo | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def read_written(text: str) -> Moment:
     """Reads a time of a write: offsets and milliseconds are refused there."""
     try:

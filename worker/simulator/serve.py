@@ -39,11 +39,17 @@ def build_world(sim: Simulator, options: SimulateOptions) -> None:
     gc.freeze()
 
 
-async def _serve(sim: Simulator, options: SimulateOptions) -> None:
+def told_to_stop() -> asyncio.Event:
+    """The event that SIGINT and SIGTERM set from now on."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+async def _serve(sim: Simulator, options: SimulateOptions) -> None:
+    stopping = told_to_stop()
     async with SimulatorServer(sim, options.host, options.port) as server:
         size = f"{len(sim.accounts)} accounts, {len(sim.events)} events"
         sys.stderr.write(f"calpatch simulator listening on {server.url} ({size})\n")

@@ -13,12 +13,14 @@ from __future__ import annotations
 from worker.store.accounts import Accounts
 from worker.store.audit import Audit, Break
 from worker.store.campaigns import Campaigns
+from worker.store.cells import cells_of, stored_cells
 from worker.store.chains import image_digest
 from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.queue import Due, Queue
 from worker.store.reading import Reading
 from worker.store.schema import migrate, require_schema, versions
+from worker.store.spool import Spool, SpoolColumns, Twin
 from worker.store.values import (
     Account,
     AuditRow,
@@ -30,9 +32,9 @@ from worker.store.values import (
     NewAccount,
     NewCampaign,
     Note,
+    OpenWork,
     Outcome,
     Released,
-    Remaining,
     Step,
 )
 
@@ -50,14 +52,19 @@ __all__ = [
     "NewAccount",
     "NewCampaign",
     "Note",
+    "OpenWork",
     "Outcome",
     "Released",
-    "Remaining",
+    "Spool",
+    "SpoolColumns",
     "Step",
     "Store",
+    "Twin",
+    "cells_of",
     "image_digest",
     "migrate",
     "require_schema",
+    "stored_cells",
     "versions",
 ]
 

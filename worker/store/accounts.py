@@ -172,6 +172,10 @@ class Accounts:
             {"sub": sub, "calendars": msgspec.json.encode(calendars).decode()},
         )
 
+    def doubt_calendars(self, sub: str) -> None:
+        """Have an account's calendars listed anew before they are believed again."""
+        self._update("UPDATE accounts SET calendars_at = NULL WHERE sub = :sub", {"sub": sub})
+
     def _update(self, sql: str, values: dict[str, Any]) -> bool:
         return self._database.run(
             lambda connection: connection.execute(text(sql), values).rowcount == 1

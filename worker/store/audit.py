@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, select, text
 
 from worker.store.chains import Head, entry_digest, note_named
 from worker.store.database import Database
+from worker.store.rows import named
 from worker.store.settling import digest_of_heads
 from worker.store.tables import audit, edits
 from worker.store.values import AuditRow, Note
@@ -46,7 +47,7 @@ class Audit:
     def of_event(self, event_uid: str) -> list[AuditRow]:
         """Return every entry about an event, over all campaigns, oldest first."""
         about = (audit.c.campaign_id == edits.c.campaign_id) & (audit.c.line_no == edits.c.line_no)
-        query = select(audit).join(edits, about).where(edits.c.event_uid == event_uid)
+        query = select(audit).join(edits, about).where(named(event_uid))
         with self._database.read() as connection:
             return list(_rows(connection, query.order_by(audit.c.at, audit.c.id)))
 

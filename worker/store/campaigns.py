@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing, nullcontext
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -12,9 +13,12 @@ from worker.model import ENDED, CampaignState
 from worker.rules import check_campaign
 from worker.store.chains import note_campaign
 from worker.store.database import Database
+from worker.store.filling import Progress
+from worker.store.placing import place
 from worker.store.rows import campaign_of
 from worker.store.settling import settle, unsettled
-from worker.store.submission import store_campaign
+from worker.store.spool import Spool
+from worker.store.submission import prepared, store_campaign
 from worker.store.tables import campaigns
 from worker.store.values import Campaign, EditRow, NewCampaign, Note
 
@@ -28,23 +32,44 @@ class Campaigns:
     def submit(
         self,
         new: NewCampaign,
-        rows: Iterable[EditRow],
+        rows: Iterable[EditRow] | Spool,
         *,
         campaign_id: str,
         image_key: bytes,
         chunk_size: int,
+        progress: Progress | None = None,
     ) -> tuple[Campaign, bool]:
         """Store a campaign with its edits and chunks, all or nothing; tells whether it is new.
 
         A key that is known with the same content gives the campaign it named. Raises KeyConflict
-        when the content differs. Streams `rows`, once. Submissions take turns, so that an event is
-        never in two of them; nothing else waits for them in PostgreSQL.
+        when the content differs. Streams `rows`, once; a spool stays its owner's to close.
+        Submissions take turns, so that an event is never in two of them; nothing else waits for
+        them in PostgreSQL. In SQLite all writers wait while the lines are moved.
         """
         with self._database.read() as connection:
             known = self._find(connection, new.key, column="key")
         if known is not None:
             return _same(known, new), False
-        # Not `run`: the rows can be read once only, and nothing here meets another transaction.
+        spool = prepared(rows)
+        with nullcontext() if spool is rows else closing(spool):
+            return self._store(
+                new, spool, campaign_id=campaign_id, image_key=image_key, chunk_size=chunk_size,
+                progress=progress,
+            )  # fmt: skip
+
+    def _store(
+        self,
+        new: NewCampaign,
+        spool: Spool,
+        *,
+        campaign_id: str,
+        image_key: bytes,
+        chunk_size: int,
+        progress: Progress | None,
+    ) -> tuple[Campaign, bool]:
+        # All that takes long and needs no lock comes first.
+        places = place(spool.accounts, spool.cursor(), count=spool.count, size=chunk_size)
+        # Not `run`: nothing here meets another transaction.
         with self._database.begin() as connection:
             self._database.be_patient(connection)
             self._database.lock(connection, "submit")
@@ -55,10 +80,12 @@ class Campaigns:
                 self._database,
                 connection,
                 new=new,
-                rows=rows,
+                spool=spool,
+                places=places,
                 campaign_id=campaign_id,
                 image_key=image_key,
                 chunk_size=chunk_size,
+                progress=progress,
             )
             campaign = self._find(connection, campaign_id, column="id")
         if campaign is None:  # pragma: no cover - we have just inserted it

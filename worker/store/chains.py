@@ -35,6 +35,10 @@ _COLUMNS = {
 }
 
 
+_DIGESTED = "%Y-%m-%dT%H:%M:%S.%f"
+_STORED = "%Y-%m-%d %H:%M:%S.%f"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """Where a chain ends: the number of its entries and the last one's digest."""
@@ -50,42 +54,35 @@ def image_digest(image: Image, key: bytes | None) -> str:
 
 def entry_digest(row: AuditRow) -> str:
     """Return SHA-256 over an entry's fields as a JSON list, the previous digest included."""
-    fields = [
-        row.chain,
-        row.seq,
-        row.campaign_id,
-        row.line_no,
-        row.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
-        row.actor,
-        row.action,
-        row.code,
-        row.detail,
-        row.prev,
-    ]
+    at = row.at.astimezone(UTC).strftime(_DIGESTED)
+    return _digest(
+        row.chain, row.seq, row.campaign_id, row.line_no, at, row.actor, row.action, row.code,
+        row.detail, row.prev,
+    )  # fmt: skip
+
+
+def _digest(*fields: str | int | None) -> str:
     return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
 
 
 def chained(
     notes: Sequence[Note], *, chain: str, campaign_id: str | None, head: Head, at: datetime
-) -> list[AuditRow]:
-    """Return the entries that continue a chain from `head`, in order."""
-    rows = []
-    for note in notes:
-        row = AuditRow(
-            chain=chain,
-            seq=head.seq + 1,
-            campaign_id=campaign_id,
-            line_no=note.line_no,
-            at=at,
-            actor=_storable(note.actor),
-            action=note.action,
-            code=_storable(note.code),
-            detail=msgspec.json.encode(note.detail).decode(),
-            prev=head.digest,
-            digest="",
+) -> list[tuple[str | int | None, ...]]:
+    """Return the entries that continue a chain from `head`, in order: values of `_COLUMNS`."""
+    digested, stored = (at.astimezone(UTC).strftime(form) for form in (_DIGESTED, _STORED))
+    rows: list[tuple[str | int | None, ...]] = []
+    prev = head.digest
+    for seq, note in enumerate(notes, start=head.seq + 1):
+        actor, code = _storable(note.actor), _storable(note.code)
+        detail = msgspec.json.encode(note.detail).decode()
+        digest = _digest(
+            chain, seq, campaign_id, note.line_no, digested, actor, note.action, code, detail, prev
         )
-        head = Head(seq=row.seq, digest=entry_digest(row))
-        rows.append(msgspec.structs.replace(row, digest=head.digest))
+        rows.append(
+            (chain, seq, campaign_id, note.line_no, stored, actor, note.action, code, detail, prev,
+             digest)
+        )  # fmt: skip
+        prev = digest
     return rows
 
 
@@ -107,17 +104,19 @@ def append(
     rows = chained(
         notes, chain=chain, campaign_id=campaign_id, head=head, at=database.now_in(connection)
     )
+    insert = f"INSERT INTO audit ({', '.join(_COLUMNS)})"
     # The session's zone is UTC, so that the text is read as what it is.
-    at = "v.at" if database.is_sqlite else "CAST(v.at AS timestamptz)"
-    picked = ", ".join(at if name == "at" else f"v.{name}" for name in _COLUMNS)
-    connection.execute(
-        text(
-            f"INSERT INTO audit ({', '.join(_COLUMNS)})"
-            f" SELECT {picked} FROM {database.records(_COLUMNS)}"
-        ),
-        {"rows": msgspec.json.encode([_plain(row) for row in rows]).decode()},
+    picked = ", ".join(
+        "CAST(v.at AS timestamptz)" if name == "at" else f"v.{name}" for name in _COLUMNS
     )
-    return Head(seq=rows[-1].seq, digest=rows[-1].digest)
+    database.for_each(
+        connection,
+        rows,
+        columns=_COLUMNS,
+        one=f"{insert} VALUES ({', '.join('?' * len(_COLUMNS))})",
+        joint=f"{insert} SELECT {picked} FROM {database.records(_COLUMNS)}",
+    )
+    return Head(seq=head.seq + len(rows), digest=str(rows[-1][-1]))
 
 
 def note_chunk(
@@ -179,11 +178,6 @@ def _keep_head(
         text(f"UPDATE {table} SET audit_seq = :seq, audit_head = :head WHERE id = :id"),
         {"id": row_id, "seq": head.seq, "head": head.digest},
     )
-
-
-def _plain(row: AuditRow) -> dict[str, object]:
-    stored_at = row.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return msgspec.structs.asdict(row) | {"at": stored_at}
 
 
 def _storable(said: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Date, text
+from sqlalchemy import Connection, text
 
 from worker.errors import LeaseLost
 from worker.model import FINAL, AccountStatus, CampaignState, ChunkState
@@ -18,7 +18,7 @@ from worker.rules import check_edit
 from worker.store.accounts import Accounts
 from worker.store.chains import Head, note_chunk
 from worker.store.database import Database
-from worker.store.rows import account_of, campaign_of, edit_of
+from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of
 from worker.store.settling import left_over, settle
 from worker.store.steps import write_calls, write_steps
 from worker.store.tables import campaigns
@@ -28,6 +28,11 @@ from worker.store.values import Account, CallRow, Campaign, Claim, Edit, Note, R
 MAX_RESCUES = 3
 
 _HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'running'"
+
+_STATE = EDIT_COLUMNS.index("state")
+
+#: Chunks that share another one's read of the whole window: what a run holds in memory is bounded.
+COMPANY = 4
 
 #: Chunks that one worker takes to read back: what it holds in memory has a bound (law 11).
 MOST_PROOFS = 50
@@ -54,6 +59,20 @@ class Chunks:
         claims = self._lease(where, values, owner=owner, lease_s=lease_s)
         return claims[0] if claims else None
 
+    def claim_company(self, chunk_id: str, *, owner: str, lease_s: float) -> list[Claim]:
+        """Lease more of an account's chunks that need the whole readable window, as this one does.
+
+        One read serves them all; no more than `COMPANY` of them, in the order of their turns.
+        """
+        where = (
+            "id IN (SELECT k.id FROM chunks k JOIN chunks o ON o.campaign_id = k.campaign_id"
+            " AND o.account = k.account WHERE o.id = :id AND k.state = 'pending' AND k.reads_all"
+            f" AND k.rescues = 0 AND (k.retry_at IS NULL OR k.retry_at <= {self._database.now_sql})"
+            f" ORDER BY k.number LIMIT :most{self._database.skip_locked('k')})"
+        )
+        values = {"id": chunk_id, "most": COMPANY}
+        return self._lease(where, values, owner=owner, lease_s=lease_s)
+
     def claim_proofs(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
         """Lease an account's chunks that wait to be read back: one read may prove them all.
 
@@ -74,7 +93,7 @@ class Chunks:
             " state = 'running', lease_owner = :owner,"
             f" lease_until = {self._database.later_sql('lease')}, epoch = epoch + 1,"
             f" retry_at = NULL WHERE {where}"
-            " RETURNING id, campaign_id, account, epoch, proofs, rescues"
+            " RETURNING id, campaign_id, account, epoch, proofs, rescues, reads_all"
         )
 
         def work(connection: Connection) -> list[Claim]:
@@ -97,6 +116,7 @@ class Chunks:
                 owner=owner,
                 proofs=row.proofs,
                 rescues=row.rescues,
+                reads_all=bool(row.reads_all),
                 edits=self._open_edits(connection, row.id),
             )
             for row in rows
@@ -124,15 +144,13 @@ class Chunks:
     def _open_edits(self, connection: Connection, chunk_id: str) -> tuple[Edit, ...]:
         age = self._database.age_sql
         sql = text(
-            "SELECT line_no, calendar_id, event_uid, hint, patch, state, attempts, before, target,"
-            f" fields, prior_target, {age('sent_at')} AS sent_age_s,"
-            f" {age('accepted_at')} AS accepted_age_s FROM edits WHERE chunk_id = :id"
-            " ORDER BY line_no"
-        ).columns(hint=Date())
+            f"SELECT {', '.join(EDIT_COLUMNS)}, {age('sent_at')}, {age('accepted_at')}"
+            " FROM edits WHERE chunk_id = :id ORDER BY line_no"
+        )
+        rows = connection.execute(sql, {"id": chunk_id}).all()
         # The states are looked at here: asked for them, PostgreSQL goes through all open edits of
         # all campaigns as long as it has no statistics (64 x slower after 100,000 new lines).
-        edits = map(edit_of, connection.execute(sql, {"id": chunk_id}))
-        return tuple(edit for edit in edits if edit.state not in FINAL)
+        return tuple(edit_of(row) for row in rows if row[_STATE] not in FINAL)
 
     # ------------------------------------------------------------ record
 

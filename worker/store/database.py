@@ -11,12 +11,13 @@ import random
 import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -27,8 +28,9 @@ from worker.errors import SettingsError, StoreUnavailable
 from worker.store.faults import Contended, translated
 from worker.store.tables import UtcTime
 
-#: How long a SQLite writer waits for another one, in seconds.
-SQLITE_BUSY_S = 15
+#: How long a SQLite writer waits for another one, in seconds: a submission of a million lines
+#: holds the file for some ten.
+SQLITE_BUSY_S = 60
 #: How long a PostgreSQL statement may run, in seconds: a lost lock never stops a worker for good.
 STATEMENT_TIMEOUT_S = 60
 #: How long a PostgreSQL statement may wait for a lock, in seconds.
@@ -58,9 +60,8 @@ class Database:
         self.url = _driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgres(self.url, pool_size)
-        self._reader = self.engine.execution_options(
-            only_reads=True,
-            **({} if self.is_sqlite else _ONE_SNAPSHOT),
+        self._reader = (
+            self.engine if self.is_sqlite else self.engine.execution_options(**_ONE_SNAPSHOT)
         )
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -81,14 +82,18 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open a transaction; commit at the end, roll back on any error."""
-        with _transaction(self.engine) as connection:
+        with _transaction(self.engine, begin=self._begins("IMMEDIATE")) as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that only reads: one snapshot, and no lock however long it streams."""
-        with _transaction(self._reader) as connection:
+        with _transaction(self._reader, begin=self._begins("DEFERRED")) as connection:
             yield connection
+
+    def _begins(self, kind: str) -> str:
+        """Return what begins a transaction in SQLite, whose driver would wait for a first write."""
+        return f"BEGIN {kind}" if self.is_sqlite else ""
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -110,15 +115,10 @@ class Database:
             )
 
     def be_patient(self, connection: Connection) -> None:
-        """Let this transaction's statements be large: they may take long, and wait long for locks.
-
-        PostgreSQL knows nothing yet of rows that the transaction itself has put in, and would go
-        through them over and over for want of a hash.
-        """
+        """Let this transaction's statements take long, and wait long for locks."""
         if not self.is_sqlite:
-            chosen = dict.fromkeys(("statement_timeout", "lock_timeout"), f"{PATIENT_TIMEOUT_S}s")
-            for name, value in (chosen | {"enable_nestloop": "off"}).items():
-                connection.execute(text(f"SET LOCAL {name} = '{value}'"))
+            for name in ("statement_timeout", "lock_timeout"):
+                connection.execute(text(f"SET LOCAL {name} = '{PATIENT_TIMEOUT_S}s'"))
 
     @property
     def for_update(self) -> str:
@@ -176,14 +176,42 @@ class Database:
         typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS v({typed})"
 
+    def for_each(
+        self,
+        connection: Connection,
+        rows: Sequence[Sequence[object]],
+        *,
+        columns: dict[str, str],
+        one: str,
+        joint: str,
+        shared: dict[str, str] | None = None,
+    ) -> int:
+        """Do the same for each of many rows, in one call; returns how many rows were written.
+
+        SQLite runs `one` for each row, with a ? for each column and then for each shared value: its
+        own way of many rows costs half of a list in JSON. PostgreSQL runs `joint` once, over
+        `records(columns)`, with the shared values by name.
+        """
+        shared = shared or {}
+        if self.is_sqlite:
+            ends = tuple(shared.values())
+            done = connection.exec_driver_sql(one, [(*row, *ends) for row in rows])
+        else:
+            named = [dict(zip(columns, row, strict=True)) for row in rows]
+            values = shared | {"rows": msgspec.json.encode(named).decode()}
+            done = connection.execute(text(joint), values)
+        return done.rowcount
+
 
 _ONE_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 @contextmanager
-def _transaction(engine: Engine) -> Iterator[Connection]:
+def _transaction(engine: Engine, *, begin: str) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
+            if begin:
+                connection.exec_driver_sql(begin)
             yield connection
     except PoolTimeout:
         raise StoreUnavailable(
@@ -230,17 +258,13 @@ def _sqlite(url: URL) -> Engine:
         connect_args={"timeout": SQLITE_BUSY_S, "check_same_thread": False},
     )
 
-    @event.listens_for(engine, "connect")
+    # At the pool: an engine with listeners makes a dispatcher for each connection it opens.
+    @event.listens_for(engine.pool, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we begin ourselves, below
         # FULL: an intent must survive a power cut, or a shift would be resolved anew (laws 3, 5).
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        only_reads = connection.get_execution_options().get("only_reads")
-        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -8,12 +8,43 @@ from typing import Any
 from sqlalchemy import Select, text
 
 from worker.model import EditState
+from worker.rules import BATCH
+from worker.store.chunks import COMPANY
 from worker.store.database import Database
-from worker.store.rows import outcome_of
+from worker.store.rows import named, outcome_of
 from worker.store.tables import campaigns, edits
-from worker.store.values import CallRow, Outcome, Remaining
+from worker.store.values import CallRow, OpenWork, Outcome
 
-__all__ = ["Outcome", "Reading", "Remaining"]
+__all__ = ["OpenWork", "Outcome", "Reading"]
+
+#: With more open chunks than this, each is taken for an account of its own: to group a million of
+#: them takes a second, and where there are so many, most accounts have but one.
+MOST_GROUPED = 50_000
+
+_OPEN = "FROM chunks WHERE campaign_id = :id AND state IN ('pending', 'running', 'verifying')"
+
+#: Chunks that need the whole window share one read, as `Chunks.claim_company` has it.
+_BY_ACCOUNT = f"""
+SELECT edits, hinted + (whole + {COMPANY}) / {COMPANY + 1} AS windows, running, proving,
+  count(*) AS accounts
+FROM (
+  SELECT sum(CASE state WHEN 'pending' THEN size ELSE 0 END) AS edits,
+    sum(CASE WHEN state = 'pending' AND NOT reads_all THEN 1 ELSE 0 END) AS hinted,
+    sum(CASE WHEN state = 'pending' AND reads_all THEN 1 ELSE 0 END) AS whole,
+    sum(CASE state WHEN 'running' THEN 1 ELSE 0 END) AS running,
+    sum(CASE state WHEN 'verifying' THEN size ELSE 0 END) AS proving
+  {_OPEN} GROUP BY account) AS held
+GROUP BY edits, hinted, whole, running, proving
+"""
+#: Small chunks, a batch and a page each, are summed up as the index has them: SQLite sorts what it
+#: groups otherwise, which takes half a second for a million.
+_BY_CHUNK = f"""
+SELECT state, 0 AS size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size <= {BATCH}
+GROUP BY state
+UNION ALL
+SELECT state, size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size > {BATCH}
+GROUP BY state, size
+"""
 
 
 class Reading:
@@ -42,38 +73,43 @@ class Reading:
             rows = connection.execute(text(sql), {"id": campaign_id})
             return [CallRow(row.route, row.status, int(row.calls)) for row in rows]
 
-    def remaining(self, campaign_id: str) -> Remaining:
-        """Return what is left to be sent and to be read back."""
-        unsent = "state IN ('pending', 'sending')"
-        sql = (
-            f"SELECT coalesce(sum(CASE WHEN {unsent} THEN 1 ELSE 0 END), 0) AS pending,"
-            f" count(DISTINCT CASE WHEN {unsent} THEN account END) AS accounts,"
-            " count(DISTINCT CASE WHEN state = 'accepted' THEN account END) AS verifying"
-            " FROM edits WHERE campaign_id = :id AND state IN ('pending', 'sending', 'accepted')"
-        )
+    def open_work(self, campaign_id: str) -> list[OpenWork]:
+        """Return what the chunks that are not done hold, accounts with the same amount together.
+
+        A chunk that waits for another try counts with all of its edits.
+        """
+        few = text(f"SELECT count(*) FROM (SELECT 1 {_OPEN} LIMIT {MOST_GROUPED + 1}) AS counted")
         with self._database.read() as connection:
-            row = connection.execute(text(sql), {"id": campaign_id}).one()
-        return Remaining(
-            pending_edits=int(row.pending),
-            pending_accounts=row.accounts,
-            verifying_accounts=row.verifying,
-        )
+            count = connection.execute(few, {"id": campaign_id}).scalar_one()
+            if count <= MOST_GROUPED:
+                rows = connection.execute(text(_BY_ACCOUNT), {"id": campaign_id})
+                return [OpenWork(*(int(value) for value in row)) for row in rows]
+            rows = connection.execute(text(_BY_CHUNK), {"id": campaign_id})
+            return [work for row in rows for work in _work_of(row)]
 
     def waiting(self, campaign_id: str) -> tuple[float | None, int]:
         """Return in how many seconds a chunk is due next, and how many chunks run.
 
-        None when none waits; zero or less when one waits for a worker only.
+        None when none waits; zero or less when one waits for a worker only. Asked state by state,
+        so that an index tells each at once.
         """
-        age = self._database.age_sql("retry_at")
-        sql = (
-            "SELECT min(CASE WHEN state IN ('pending', 'verifying')"
-            f" THEN coalesce(-{age}, 0.0) END) AS due,"
-            " coalesce(sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0) AS running"
-            " FROM chunks WHERE campaign_id = :id AND state <> 'done'"
+        here = "FROM chunks WHERE campaign_id = :id AND state ="
+        sql = text(
+            f"SELECT (SELECT 1 {here} 'pending' AND retry_at IS NULL"
+            " ORDER BY retry_at, account LIMIT 1) AS fresh,"
+            f" {self._due_in(here, 'pending')} AS pending,"
+            f" {self._due_in(here, 'verifying')} AS verifying,"
+            f" (SELECT count(*) {here} 'running') AS running"
         )
         with self._database.read() as connection:
-            row = connection.execute(text(sql), {"id": campaign_id}).one()
-        return row.due, int(row.running)
+            row = connection.execute(sql, {"id": campaign_id}).one()
+        fresh = None if row.fresh is None else 0.0
+        due = [each for each in (fresh, row.pending, row.verifying) if each is not None]
+        return min(due, default=None), row.running
+
+    def _due_in(self, here: str, state: str) -> str:
+        oldest = f"SELECT min(retry_at) AS at {here} '{state}'"
+        return f"(SELECT -{self._database.age_sql('oldest.at')} FROM ({oldest}) AS oldest)"
 
     def outcomes(self, campaign_id: str) -> Iterator[Outcome]:
         """Stream a campaign's edits in the order of their lines, as they are at this moment."""
@@ -84,7 +120,7 @@ class Reading:
         """Return every edit of an event, over all campaigns, oldest campaign first."""
         query = edits.select().join(campaigns, campaigns.c.id == edits.c.campaign_id)
         order = (campaigns.c.submitted_at, edits.c.campaign_id, edits.c.line_no)
-        return list(self._outcomes(query.where(edits.c.event_uid == event_uid).order_by(*order)))
+        return list(self._outcomes(query.where(named(event_uid)).order_by(*order)))
 
     def _outcomes(self, query: Select[Any]) -> Iterator[Outcome]:
         with (
@@ -93,3 +129,17 @@ class Reading:
             connection.execute(query, execution_options={"yield_per": 2000}) as rows,
         ):
             yield from map(outcome_of, rows)
+
+
+def _work_of(row: Any) -> Iterator[OpenWork]:
+    """Yield what so many chunks of one state hold, sizes as even as they can be."""
+    least, more = divmod(int(row.edits), row.chunks)
+    for size, chunks in ((least, row.chunks - more), (least + 1, more)):
+        if chunks:
+            yield OpenWork(
+                edits=size if row.state == "pending" else 0,
+                windows=int(row.state == "pending"),
+                running=int(row.state == "running"),
+                proving=size if row.state == "verifying" else 0,
+                accounts=chunks,
+            )

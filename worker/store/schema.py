@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 from worker.errors import StoreUnavailable
 from worker.store.database import Database
+
+if TYPE_CHECKING:  # loaded where tables are changed: a worker only asks for the version (11 MB)
+    from alembic.config import Config
 
 _MIGRATE = "Run `calpatch migrate`"
 
@@ -29,6 +29,8 @@ def migrate(database: Database, *, revision: str = "head") -> tuple[str | None, 
     Safe to run at any time and by several at once: one migrates, the others find it done.
     """
 
+    from alembic import command
+
     def work(connection: Connection) -> tuple[str | None, str | None]:
         database.lock(connection, "migrate")
         before = _known(_current(connection))
@@ -42,6 +44,8 @@ def migrate(database: Database, *, revision: str = "head") -> tuple[str | None, 
 def downgrade(database: Database, *, revision: str) -> None:
     """Take migrations back down to `revision` ("base": all of them)."""
 
+    from alembic import command
+
     def work(connection: Connection) -> None:
         database.lock(connection, "migrate")
         _known(_current(connection))
@@ -52,7 +56,7 @@ def downgrade(database: Database, *, revision: str) -> None:
 
 def versions(database: Database) -> tuple[str | None, str | None]:
     """Return the version the database has and the one this code needs."""
-    needed = ScriptDirectory.from_config(_config()).get_current_head()
+    needed = revisions()[-1]
     file = database.file
     if file is not None and file.parent.is_dir() and not file.exists():
         return None, needed  # to look into it would leave an empty file behind
@@ -79,15 +83,21 @@ def _make_private(file: Path | None) -> None:
             file.touch(mode=0o600)
 
 
+def revisions() -> list[str]:
+    """Return the versions that our migrations make, oldest first: their files' names begin so."""
+    return sorted(path.name[:4] for path in (migrations_folder() / "versions").glob("[0-9]*.py"))
+
+
 def _current(connection: Connection) -> str | None:
-    heads = MigrationContext.configure(connection).get_current_heads()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    heads = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
     return ", ".join(sorted(heads)) or None
 
 
 def _known(version: str | None) -> str | None:
     """Refuse a version that none of our migrations has: those tables are not ours to change."""
-    ours = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if version is not None and version not in ours:
+    if version is not None and version not in revisions():
         raise StoreUnavailable(
             f"The database has version {version}, which this calpatch does not know",
             next_step="Use the calpatch that migrated it, or give calpatch a database of its own",
@@ -95,7 +105,9 @@ def _known(version: str | None) -> str | None:
     return version
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 from sqlalchemy import Connection, text
 
 from worker.errors import WrongTransition
-from worker.model import FINAL
+from worker.model import FINAL, EditState
 from worker.store.database import Database
 from worker.store.rows import stored_image
 from worker.store.values import CallRow, Claim, Step
 
-_STEP = {
-    "line_no": "integer",
-    "was": "text",
+#: What a step may change, in the order in which it is bound.
+_CHANGES = {
     "state": "text",
     "code": "text",
     "attempts": "integer",
@@ -25,12 +25,16 @@ _STEP = {
     "fields": "text",
     "http_status": "integer",
     "error_key": "text",
-    "final": "boolean",
+}
+#: Which edit it is about.
+_WHERE = {"line_no": "integer", "was": "text"}
+#: The moment that reaching a state stamps.
+_STAMPS = {
+    EditState.SENDING: "sent_at",
+    EditState.ACCEPTED: "accepted_at",
+    EditState.VERIFIED: "verified_at",
 }
 _CALL = {"route": "text", "status": "integer", "calls": "integer"}
-
-# A chunk is of one campaign. To name that too would have PostgreSQL read all of its edits.
-_MINE = "e.chunk_id = :chunk AND e.line_no = v.line_no"
 
 #: What the column of an error key holds.
 _LONGEST_KEY = 255
@@ -46,21 +50,93 @@ def write_steps(
     """
     if not steps:
         return True
-    values = {
-        "rows": msgspec.json.encode([_plain(step) for step in steps]).decode(),
-        "chunk": claim.chunk_id,
-    }
-    written = connection.execute(text(_record_sql(database)), values).rowcount
+    written = 0
+    for shape, alike in groupby(sorted(steps, key=_shape), key=_shape):
+        written += _write_alike(database, connection, claim, shape=shape, steps=list(alike))
     if written == len(steps):
         return True
-    there = f"SELECT count(*) FROM {database.records(_STEP)} JOIN edits e ON {_MINE}"
-    repeated = text(f"{there} AND e.state = v.state")
     in_place = sum(step.was is step.state for step in steps)
-    if written == in_place and connection.execute(repeated, values).scalar_one() == len(steps):
+    if written == in_place and _are_there(database, connection, claim, steps) == len(steps):
         return False
     raise WrongTransition(
         f"Chunk {claim.chunk_id}: {len(steps) - written} edits were not where they should be"
     )
+
+
+def _shape(step: Step) -> tuple[str, tuple[str, ...]]:
+    """Return the state that is reached and the columns that are written: one statement each."""
+    optional = {
+        "attempts": step.attempts is not None,
+        "before": step.before is not None,
+        "target": step.target is not None,
+        "fields": step.fields is not None,
+        "http_status": step.http_status is not None,
+        "error_key": bool(step.error_key),
+    }
+    return step.state, ("state", "code", *(name for name, given in optional.items() if given))
+
+
+def _write_alike(
+    database: Database,
+    connection: Connection,
+    claim: Claim,
+    *,
+    shape: tuple[str, tuple[str, ...]],
+    steps: Sequence[Step],
+) -> int:
+    state, changed = EditState(shape[0]), shape[1]
+    columns = {name: _CHANGES[name] for name in changed} | _WHERE
+    stamps = [_STAMPS[state]] if state in _STAMPS else []
+    stamps += ["finished_at"] if state in FINAL else []
+    at = "".join(f", {name} = {database.now_sql}" for name in stamps)
+    each = ", ".join(f"{name} = ?" for name in changed)
+    joint = ", ".join(f"{name} = v.{name}" for name in changed)
+    # A chunk is of one campaign. SQLite finds a row fastest by its key; PostgreSQL, told the
+    # campaign as well, would read all of its edits.
+    return database.for_each(
+        connection,
+        [_values(step, changed) for step in steps],
+        columns=columns,
+        one=f"UPDATE edits SET {each}{at}"
+        " WHERE line_no = ? AND state = ? AND campaign_id = ? AND chunk_id = ?",
+        joint=f"UPDATE edits AS e SET {joint}{at} FROM {database.records(columns)}"
+        " WHERE e.chunk_id = :chunk AND e.line_no = v.line_no AND e.state = v.was",
+        shared={"campaign": claim.campaign.id, "chunk": claim.chunk_id},
+    )
+
+
+def _values(step: Step, changed: Sequence[str]) -> list[object]:
+    """Return what is bound: the changed columns, then which edit it is and where it was."""
+    return [_READ[name](step) for name in (*changed, *_WHERE)]
+
+
+_READ: dict[str, Callable[[Step], object]] = {
+    "state": attrgetter("state"),
+    "code": attrgetter("code"),
+    "attempts": attrgetter("attempts"),
+    "before": lambda step: stored_image(step.before),
+    "target": lambda step: stored_image(step.target),
+    "fields": lambda step: ",".join(step.fields or ()),
+    "http_status": attrgetter("http_status"),
+    # The API's own text: PostgreSQL keeps no NUL.
+    "error_key": lambda step: step.error_key.replace("\0", "")[:_LONGEST_KEY],
+    "line_no": attrgetter("line_no"),
+    "was": attrgetter("was"),
+}
+
+
+def _are_there(
+    database: Database, connection: Connection, claim: Claim, steps: Sequence[Step]
+) -> int:
+    """Count the steps whose edits are where they lead."""
+    columns = {"line_no": "integer", "state": "text"}
+    rows = msgspec.json.encode([{"line_no": one.line_no, "state": one.state} for one in steps])
+    count = text(
+        f"SELECT count(*) FROM {database.records(columns)} JOIN edits e"
+        " ON e.chunk_id = :chunk AND e.line_no = v.line_no WHERE e.state = v.state"
+    )
+    values = {"rows": rows.decode(), "chunk": claim.chunk_id}
+    return int(connection.execute(count, values).scalar_one())
 
 
 def write_calls(
@@ -75,42 +151,3 @@ def write_calls(
     )
     rows = msgspec.json.encode([row._asdict() for row in calls]).decode()
     connection.execute(text(sql), {"campaign": campaign_id, "rows": rows})
-
-
-def _record_sql(database: Database) -> str:
-    now = database.now_sql
-    final = "v.final = 1" if database.is_sqlite else "v.final"
-    return f"""
-UPDATE edits AS e SET
-  state = v.state,
-  code = v.code,
-  attempts = coalesce(v.attempts, e.attempts),
-  before = coalesce(v.before, e.before),
-  target = coalesce(v.target, e.target),
-  fields = coalesce(v.fields, e.fields),
-  http_status = coalesce(v.http_status, e.http_status),
-  error_key = CASE WHEN v.error_key <> '' THEN v.error_key ELSE e.error_key END,
-  sent_at = CASE WHEN v.state = 'sending' THEN {now} ELSE e.sent_at END,
-  accepted_at = CASE WHEN v.state = 'accepted' THEN {now} ELSE e.accepted_at END,
-  verified_at = CASE WHEN v.state = 'verified' THEN {now} ELSE e.verified_at END,
-  finished_at = CASE WHEN {final} THEN {now} ELSE e.finished_at END
-FROM {database.records(_STEP)}
-WHERE {_MINE} AND e.state = v.was
-"""
-
-
-def _plain(step: Step) -> dict[str, Any]:
-    return {
-        "line_no": step.line_no,
-        "was": step.was,
-        "state": step.state,
-        "code": step.code,
-        "attempts": step.attempts,
-        "before": stored_image(step.before),
-        "target": stored_image(step.target),
-        "fields": ",".join(step.fields) if step.fields is not None else None,
-        "http_status": step.http_status,
-        # The API's own text: PostgreSQL keeps no NUL.
-        "error_key": step.error_key.replace("\0", "")[:_LONGEST_KEY],
-        "final": step.state in FINAL,
-    }

@@ -1,4 +1,7 @@
-"""Storing a campaign with its edits and chunks: a few statements for each batch of lines."""
+"""Storing a campaign with its edits and chunks, in one transaction that is as short as can be.
+
+Lines come through a spool, in which everything is prepared: here they are moved, a batch at a time.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from sqlalchemy import Connection, text
 from worker.model import CampaignState
 from worker.store.chains import note_campaign
 from worker.store.database import Database
+from worker.store.filling import Progress, fill, spool_in
+from worker.store.held import find_held
+from worker.store.placing import NewChunk, Places, place
 from worker.store.settling import settle
+from worker.store.spool import Spool
 from worker.store.tables import campaigns
 from worker.store.values import EditRow, NewCampaign, Note
 
@@ -21,64 +28,21 @@ BATCH = 2000
 
 T = TypeVar("T")
 
-_ROW = {
-    "line_no": "integer",
-    "account": "text",
-    "calendar_id": "text",
-    "event_uid": "text",
-    "hint": "text",
-    "ref": "text",
-    "patch": "text",
-    "cells": "text",
-    "change_digest": "text",
-    "relative": "boolean",
-    "duplicate": "boolean",
-}
+_CHUNK = {"number": "integer", "account": "text", "size": "integer", "reads_all": "boolean"}
 
-# Looked up by event: the active edit, of this or of another campaign, and where an equal earlier
-# shift has put the event. That one counts whatever it ended as, once it was sent: a write that
-# failed in doubt may have moved the event all the same (law 3).
-_INSERT = """
-INSERT INTO edits (campaign_id, line_no, account, calendar_id, event_uid, hint, ref, patch, cells,
-                   change_digest, prior_target, state, code, finished_at)
-SELECT CAST(:campaign AS text), line_no, account, calendar_id, event_uid, {hint}, ref, patch, cells,
-       change_digest, prior_target,
-       CASE WHEN duplicate OR holder IS NOT NULL THEN 'skipped' ELSE 'pending' END,
-       CASE WHEN duplicate OR holder = CAST(:campaign AS text) THEN 'duplicate_in_file'
-            WHEN holder IS NOT NULL THEN 'already_in_campaign' ELSE '' END,
-       CASE WHEN duplicate OR holder IS NOT NULL THEN {now} END
-FROM (
-  SELECT v.*,
-         (SELECT e.campaign_id FROM edits e
-          WHERE e.account = v.account AND e.calendar_id = v.calendar_id
-          AND e.event_uid = v.event_uid
-          AND e.state IN ('pending', 'sending', 'accepted')) AS holder,
-         CASE WHEN relative THEN (
-           SELECT e.target FROM edits e
-           WHERE e.event_uid = v.event_uid AND e.account = v.account
-           AND e.calendar_id = v.calendar_id AND e.change_digest = v.change_digest
-           AND e.sent_at IS NOT NULL AND e.target IS NOT NULL
-           ORDER BY e.sent_at DESC LIMIT 1) END AS prior_target
-  FROM {rows}) AS r
-"""
 
-# Edits of one account in the order of their dates, `size` to a chunk, so that one read serves
-# many; accounts take turns in the numbering, so that none waits for another to finish.
-_PLACE_EDITS = """
-UPDATE edits SET chunk_id = :campaign || '.' || numbered.n
-FROM (SELECT line_no, dense_rank() OVER (ORDER BY part, account) AS n
-      FROM (SELECT line_no, account, (row_number() OVER (PARTITION BY account
-              ORDER BY CASE WHEN hint IS NULL THEN 1 ELSE 0 END, hint, calendar_id, line_no) - 1)
-              / :size AS part
-            FROM edits WHERE campaign_id = :campaign AND state = 'pending') AS ranked) AS numbered
-WHERE edits.campaign_id = :campaign AND edits.line_no = numbered.line_no
-"""
-_INSERT_CHUNKS = """
-INSERT INTO chunks (id, campaign_id, number, account, size, reads_all, state)
-SELECT chunk_id, campaign_id, CAST(substr(chunk_id, length(campaign_id) + 2) AS integer), account,
-       count(*), count(hint) < count(*), 'pending' FROM edits
-WHERE campaign_id = :campaign AND chunk_id IS NOT NULL GROUP BY chunk_id, campaign_id, account
-"""
+def prepared(rows: Iterable[EditRow] | Spool) -> Spool:
+    """Return a spool of lines, those that name an event again marked; checked ones have been."""
+    if isinstance(rows, Spool):
+        return rows
+    spool = Spool()
+    try:
+        spool.add(rows)
+        spool.mark(spool.twins())
+    except BaseException:
+        spool.close()
+        raise
+    return spool
 
 
 def store_campaign(
@@ -86,25 +50,36 @@ def store_campaign(
     connection: Connection,
     *,
     new: NewCampaign,
-    rows: Iterable[EditRow],
+    spool: Spool,
+    places: Places,
     campaign_id: str,
     image_key: bytes,
     chunk_size: int,
+    progress: Progress | None,
 ) -> None:
-    """Store everything about a new campaign within the caller's transaction; streams `rows`.
+    """Store everything about a new campaign within the caller's transaction.
 
-    The caller holds the lock on submissions: two at once would not see each other's events.
+    `places` holds unless others edit some of the events: then it is made again. The caller holds
+    the lock on submissions: two at once would not see each other's events.
     """
-    _insert(database, connection, new=new, campaign_id=campaign_id, image_key=image_key)
-    total = _insert_edits(database, connection, rows=rows, campaign_id=campaign_id)
-    connection.execute(text(_PLACE_EDITS), {"campaign": campaign_id, "size": chunk_size})
-    made = connection.execute(text(_INSERT_CHUNKS), {"campaign": campaign_id}).rowcount
+    total = spool.count
+    _insert(
+        database, connection, new=new, campaign_id=campaign_id, image_key=image_key, total=total
+    )
+    with spool_in(database, connection, spool) as cursor:
+        if find_held(database, connection, cursor=cursor, count=total):
+            places = place(spool.accounts, cursor, count=total, size=chunk_size)
+        fill(
+            database, connection, cursor=cursor, campaign_id=campaign_id, places=places,
+            count=total, progress=progress,
+        )  # fmt: skip
+    _insert_chunks(database, connection, chunks=places, campaign_id=campaign_id)
     detail = {
         "key": new.key,
         "reason": new.reason,
         "content": new.digest,
         "edits": total,
-        "chunks": made,
+        "chunks": len(places),
     }
     note = Note(actor=new.owner, action="campaign.submitted", detail=detail)
     note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
@@ -119,6 +94,7 @@ def _insert(
     new: NewCampaign,
     campaign_id: str,
     image_key: bytes,
+    total: int,
 ) -> None:
     connection.execute(
         campaigns.insert().values(
@@ -133,39 +109,24 @@ def _insert(
             policy=msgspec.json.encode(new.policy).decode(),
             source=new.source,
             columns=msgspec.json.encode(new.columns).decode(),
-            total=0,
+            total=total,
             image_key=image_key,
             submitted_at=database.now(),
         )
     )
 
 
-def _insert_edits(
-    database: Database, connection: Connection, *, rows: Iterable[EditRow], campaign_id: str
-) -> int:
-    hint = "r.hint" if database.is_sqlite else "CAST(r.hint AS date)"
-    sql = text(_INSERT.format(hint=hint, now=database.now_sql, rows=database.records(_ROW)))
-    total = 0
-    for batch in _batches(rows):
-        payload = msgspec.json.encode(list(_without_twins(batch))).decode()
-        connection.execute(sql, {"campaign": campaign_id, "rows": payload})
-        total += len(batch)
-    connection.execute(
-        text("UPDATE campaigns SET total = :total WHERE id = :id"),
-        {"total": total, "id": campaign_id},
+def _insert_chunks(
+    database: Database, connection: Connection, *, chunks: Iterable[NewChunk], campaign_id: str
+) -> None:
+    sql = text(
+        "INSERT INTO chunks (id, campaign_id, number, account, size, reads_all, state)"
+        " SELECT CAST(:campaign AS text) || '.' || number, CAST(:campaign AS text), number,"
+        f" account, size, reads_all, 'pending' FROM {database.records(_CHUNK)}"
     )
-    return total
-
-
-def _without_twins(batch: list[EditRow]) -> Iterator[dict[str, object]]:
-    """Call a second edit of one event a duplicate: within a batch SQL does not see the first."""
-    seen = set[tuple[str, str, str]]()
-    for row in batch:
-        event = (row.account, row.calendar_id, row.event_uid)
-        twin = row.duplicate or event in seen
-        if not twin:
-            seen.add(event)
-        yield row._asdict() | {"duplicate": twin}
+    for batch in _batches(chunks):
+        rows = msgspec.json.encode([chunk._asdict() for chunk in batch]).decode()
+        connection.execute(sql, {"campaign": campaign_id, "rows": rows})
 
 
 def _tell_skipped(

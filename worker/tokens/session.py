@@ -7,6 +7,7 @@ token is stored before the new access token is used: a crash in between would lo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from worker.cronofy import Access, CallCount, Cronofy, Departure, TokenSet, brin
 from worker.errors import StoreUnavailable, TokenLost, Unauthorized
 from worker.limits import WaitTooLong
 from worker.model import AccountStatus, Code
+from worker.rules import PLAIN_TURN, Turn
 from worker.store import Account, Store
 from worker.tokens.vault import Vault
 
@@ -36,7 +38,7 @@ LOOK_AGAIN_S = 0.25
 
 
 class Session:
-    """Calls on behalf of one account. Not for use by several tasks at once."""
+    """Calls on behalf of one account, by several tasks of one run."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Session:
         credentials: tuple[str, str],
         calls: CallCount,
         in_thread: Callable[..., Awaitable[T]],
+        turn: Turn = PLAIN_TURN,
     ) -> None:
         self._account = account
         self._store = store
@@ -59,40 +62,65 @@ class Session:
         self._base_url = base_url
         self._credentials = credentials
         self._calls = calls
+        self._turn = turn
         self._in_thread: Callable[..., Awaitable[object]] = in_thread
         self._good_until = _good_until(account, clock)
         self._refusals = 0
+        self._renewing = asyncio.Lock()
 
     async def use(self, call: Callable[[Access], Awaitable[T]]) -> T:
         """Make a read with a good token; a 401 refreshes it once and tries again.
 
         Raises TokenLost when the account is of no use any more.
         """
+        access = await self.access()
         try:
-            return await call(await self.access())
+            return await call(access)
         except Unauthorized:
-            await self.refused()
+            await self.refused(access)
         try:
             return await call(await self.access())
         except Unauthorized as again:
             raise self._given_up() from again
 
-    async def refused(self) -> None:
-        """Answer a 401: refresh, once in a run. Raises TokenLost the second time."""
-        self._refusals += 1
-        if self._refusals > 1:
-            raise self._given_up()
-        await self.renew()
+    async def refused(self, access: Access) -> None:
+        """Answer a 401: refresh, once in a run. Raises TokenLost when a new token is refused too.
+
+        The 401 of a call that left with an older token than today's says nothing about this one.
+        """
+        async with self._renewing:
+            if access.version != self._account.token_version:
+                return
+            self._refusals += 1
+            if self._refusals > 1:
+                raise self._given_up()
+            await self._renew()
 
     async def access(self) -> Access:
         """Return what a call needs, refreshing first what is about to expire."""
-        if self._good_until is not None and self._clock.monotonic() > self._good_until:
-            await self.renew()
+        if self._is_stale:
+            async with self._renewing:
+                if self._is_stale:
+                    await self._renew()
         token = self._vault.open(self._account.sub, self._account.access_token)
-        return Access(sub=self._account.sub, base_url=self._base_url, token=token)
+        return Access(
+            sub=self._account.sub,
+            base_url=self._base_url,
+            token=token,
+            version=self._account.token_version,
+            turn=self._turn,
+        )
+
+    @property
+    def _is_stale(self) -> bool:
+        return self._good_until is not None and self._clock.monotonic() > self._good_until
 
     async def renew(self) -> None:
         """Have newer tokens than those of now, by our own refresh or another process's."""
+        async with self._renewing:
+            await self._renew()
+
+    async def _renew(self) -> None:
         seen = self._account.token_version
         deadline = self._clock.monotonic() + 2 * REFRESH_LEASE_S
         while self._clock.monotonic() < deadline:
@@ -166,6 +194,7 @@ class Session:
             refresh_token=refresh_token,
             calls=self._calls,
             departure=departure,
+            turn=self._turn,
         )
 
     async def _save(self, account: Account, tokens: TokenSet) -> bool:

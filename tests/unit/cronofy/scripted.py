@@ -16,7 +16,7 @@ from tests.builders import NOW
 from worker.clock import ManualClock
 from worker.cronofy import Access, CallCount, ClientLimits, Cronofy, open_session
 from worker.errors import LimiterUnavailable
-from worker.rules import ReadWindow
+from worker.rules import PLAIN_TURN, ReadWindow, Turn
 
 TOKEN = "canary-access-token-9f2c"
 WINDOW = ReadWindow(first=NOW.date(), last=NOW.date())
@@ -142,17 +142,23 @@ class NotingPace:
     def __init__(self, *, max_weight: int = 1000) -> None:
         self.max_weight = max_weight
         self.weights: list[int] = []
+        self.turns: list[Turn] = []
         self.pauses: list[float] = []
+        self.ages: list[float | None] = []
         self.unreachable = False
 
-    async def acquire(self, weight: int = 1, *, timeout_s: float | None = None) -> float:
+    async def acquire(
+        self, weight: int = 1, *, timeout_s: float | None = None, turn: Turn = PLAIN_TURN
+    ) -> float:
         if self.unreachable:
             raise LimiterUnavailable("The limiter does not answer")
         self.weights.append(weight)
+        self.turns.append(turn)
         return 0.0
 
-    async def pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float, *, age_s: float | None = None) -> None:
         self.pauses.append(seconds)
+        self.ages.append(age_s)
         if self.unreachable:
             raise LimiterUnavailable("The limiter does not answer")
 

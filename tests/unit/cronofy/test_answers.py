@@ -120,8 +120,8 @@ async def test_an_answer_in_hand_survives_a_limiter_that_is_gone() -> None:
     async with scene(reply(429), pace=pace) as at:
         grant = pace.acquire
 
-        async def then_fail(weight: int = 1, *, timeout_s: float | None = None) -> float:
-            waited = await grant(weight, timeout_s=timeout_s)
+        async def then_fail(weight: int = 1, **options: Any) -> float:
+            waited = await grant(weight, **options)
             pace.unreachable = True
             return waited
 

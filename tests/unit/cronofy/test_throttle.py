@@ -22,13 +22,22 @@ async def test_a_burst_of_refusals_is_one_refusal() -> None:
     assert throttle.left_s == 1
 
 
-async def test_a_refusal_after_the_pause_waits_for_the_minute() -> None:
-    """The second was waited out, so it is the other window that is full (§7)."""
+async def test_each_refusal_after_a_pause_waits_twice_as_long_up_to_the_minute() -> None:
+    """The second was waited out: it may be the minute that is full, or only a bit more (§7)."""
     throttle, pace, clock = a_throttle()
-    for seconds in (0, 1, 60):
-        clock.advance(seconds)
+    for _ in range(9):
         await throttle.refused(started=clock.monotonic(), retry_after_s=None)
-    assert pace.pauses == [1, 60, 60]
+        clock.advance(throttle.left_s)
+    assert pace.pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_the_limiter_is_told_how_long_ago_a_refused_call_began() -> None:
+    """One from before the last cut must not cut again; only the server's clock can tell."""
+    throttle, pace, clock = a_throttle()
+    started = clock.monotonic()
+    clock.advance(0.25)
+    await throttle.refused(started=started, retry_after_s=None)
+    assert pace.ages == [0.25]
 
 
 async def test_an_answer_ends_the_row() -> None:
@@ -49,7 +58,7 @@ async def test_an_answer_to_an_earlier_call_does_not_end_the_row() -> None:
     clock.advance(2)
     throttle.answered(started=earlier)
     await throttle.refused(started=clock.monotonic(), retry_after_s=None)
-    assert pace.pauses == [1, 60]
+    assert pace.pauses == [1, 2]
 
 
 async def test_the_api_s_own_word_counts_first() -> None:

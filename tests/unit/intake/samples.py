@@ -43,9 +43,10 @@ def checked(content: str | bytes, *, kind: Format = "csv", **options: Any) -> Ch
 
 
 def read(content: str | bytes, *, kind: Format = "csv") -> list[Row]:
-    """Both passes, as a campaign makes them."""
+    """The edits of an input that has been checked."""
     opened = an_input(content, kind=kind)
-    return list(rows(opened, check(opened, accounts=None)))
+    check(opened, accounts=None)
+    return list(rows(opened))
 
 
 def read_one(content: str | bytes, *, kind: Format = "csv") -> Row:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from hashlib import sha256
+from collections.abc import Iterator
+from itertools import takewhile
 
 import pytest
 
@@ -25,9 +26,9 @@ def test_lines_are_numbered_from_one_whatever_ends_them() -> None:
     assert lines_of(content) == ([(1, "a\n"), (2, "b\n"), (3, "c\n"), (4, "\n"), (5, "d")], [])
 
 
-@pytest.mark.parametrize("before", [8_190, 8_191, 8_192])
+@pytest.mark.parametrize("before", [8_190, 8_191, 8_192, 65_533, 65_534])
 def test_a_line_end_between_two_blocks_is_one(before: int) -> None:
-    """Bytes come in blocks of 8,192."""
+    """Bytes come in blocks, of 8,192 or 65,536."""
     lines, _ = lines_of(b"x" * before + b"\r\ny")
     assert [number for number, _ in lines] == [1, 2]
 
@@ -67,15 +68,61 @@ def test_surrogates_in_utf_8_are_bad_bytes() -> None:
     assert len(lines_of("\ud83d\n".encode(errors="surrogatepass"))[1]) == 1
 
 
-def test_the_digest_is_that_of_the_bytes_without_the_mark() -> None:
-    """Any other byte makes it another file for the second pass."""
-    lines = Lines(io.BytesIO(b"\xef\xbb\xbfa\r\nb"), found=Problems(limit=1))
-    assert list(lines) == ["a\n", "b"]
-    assert lines.digest() == sha256(b"a\r\nb").digest()
+def test_the_mark_at_the_start_is_no_part_of_the_first_line() -> None:
+    """Spreadsheets write it; a column name with it would be unknown."""
+    assert lines_of(b"\xef\xbb\xbfa\r\nb")[0] == [(1, "a\n"), (2, "b")]
+
+
+def batches(content: bytes) -> Iterator[tuple[int, list[str] | None]]:
+    """The batches with the number of their first line; None where lines must be looked at."""
+    lines = Lines(io.BytesIO(content), found=Problems(limit=100))
+    while (batch := lines.batch()) is not None or not lines.is_drained:
+        if batch is None:
+            yield lines.number + 1, None
+            list(takewhile(lambda _: not lines.is_drained, lines))
+        else:
+            yield lines.take(batch), batch
+
+
+def test_batches_have_every_line_once_and_whole() -> None:
+    """However the blocks of the file cut them, and whichever line end the last one lacks."""
+    wanted = [f"{number}:{'x' * (number % 97)}é" for number in range(9_000)]
+    found = list(batches("\r\n".join(wanted).encode()))
+    assert len(found) > 3
+    assert [line for _, batch in found for line in batch or ()] == wanted
+    assert [first for first, _ in found] == [
+        1 + sum(len(batch or ()) for _, batch in found[:n]) for n in range(len(found))
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad", [b"a\0b", b"\xff", b"x" * LONGEST, "\ud800".encode("utf-8", "surrogatepass")]
+)
+def test_a_line_with_a_fault_is_in_no_batch(bad: bytes) -> None:
+    """Only one line at a time is looked at closely enough to say what is wrong."""
+    assert [batch for _, batch in batches(b"good\n" + bad + b"\ngood\n")] == [None]
+
+
+def test_lines_that_were_iterated_are_in_no_batch() -> None:
+    """A header is read by itself, and what follows it at once."""
+    lines = Lines(io.BytesIO(b"head\na\nb\n"), found=Problems(limit=1))
+    next(lines)
+    assert lines.batch() == ["a", "b"]
+    assert lines.take(["a", "b"]) == 2
+    assert (lines.number, lines.batch()) == (3, None)
+
+
+def test_how_far_it_has_read_is_told() -> None:
+    """A bar shows it, and it ends at the end."""
+    told: list[int] = []
+    content = b"x" * 99 + b"\n"
+    list(Lines(io.BytesIO(content * 5_000), found=Problems(limit=1), progress=told.append))
+    assert told == sorted(told)
+    assert (len(told) > 3, told[-1]) == (True, 500_000)
 
 
 def test_a_stream_is_read_from_its_start() -> None:
-    """The second pass begins where the first one began."""
+    """Whoever looked at it before left it anywhere."""
     stream = io.BytesIO(b"a\nb\n")
     stream.seek(2)
     assert list(Lines(stream, found=Problems(limit=1))) == ["a\n", "b\n"]

@@ -155,12 +155,6 @@ def test_reading_twice_gives_the_same_edits() -> None:
     assert checked(content) == checked(content)
 
 
-def test_rows_with_the_same_wish_share_one_patch() -> None:
-    """A million rows of one shift need one patch."""
-    first, second = read(HEAD + ROW + ROW.replace("external_1", "external_2"))
-    assert first.patch is second.patch
-
-
 def test_wishes_without_end_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered is bounded, and forgetting changes nothing."""
     monkeypatch.setattr(moments, "CACHED", 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import date
 from itertools import islice
 
@@ -19,7 +18,7 @@ from tests.unit.intake.samples import (
     told,
 )
 from worker.errors import InvalidInput
-from worker.intake import Input, Row, change_digest, check, rows
+from worker.intake import Row, change_digest, check, rows
 
 HOUR = {"shift": "PT1H"}
 
@@ -168,49 +167,35 @@ def test_a_change_has_the_same_digest_in_every_release() -> None:
 GOLDEN = "77879172ef8550c2ecfbc355420d09cf92b4ddb91e8fd32c4f231ad915b2a954"
 
 
-def grown(opened: Input, content: str) -> Input:
-    return Input(name=opened.name, format=opened.format, stream=io.BytesIO(content.encode()))
-
-
-CHANGED = {
-    "other edit": a_csv(HOUR, {"event_uid": "e3", **HOUR}),
-    "edit more": a_csv(HOUR, {"event_uid": "e2", **HOUR}, {"event_uid": "e3", **HOUR}),
-    "edit less": a_csv(HOUR),
-    "wrong edit": a_csv(HOUR, {"event_uid": "e2", "shift": "x"}),
-    "other columns": a_csv(HOUR, {"event_uid": "e2", "x_new": "", **HOUR}),
-    "no header": "",
-    "other header": "a,b,c\n",
-}
-
-
-@pytest.mark.parametrize("case", CHANGED)
-def test_a_file_that_changes_between_the_passes_is_refused(case: str) -> None:
-    """What was approved by the check is what is stored, or nothing is."""
+def test_what_was_checked_is_what_is_stored() -> None:
+    """A file that changes after its check is not looked at again."""
     opened = an_input(a_csv(HOUR, {"event_uid": "e2", **HOUR}))
-    found = check(opened, accounts=None)
-    with pytest.raises(InvalidInput) as caught:
-        list(rows(grown(opened, CHANGED[case]), found))
-    assert caught.value.problems[0].message == (
-        "the file has changed since it was checked; submit it again when it is complete"
-    )
+    check(opened, accounts=None)
+    opened.stream.seek(0)
+    opened.stream.write(b"nonsense")
+    assert [row.key.event_uid for row in rows(opened)] == ["evt_external_1", "e2"]
+
+
+def test_an_input_may_be_checked_again() -> None:
+    """Nothing is left of the check before."""
+    opened = an_input(a_csv(HOUR, HOUR))
+    assert check(opened, accounts=None) == check(opened, accounts=None)
+    assert [row.duplicate_of for row in rows(opened)] == [None, 2]
 
 
 def test_rows_stream() -> None:
-    """The first edits are there before the last ones are read."""
+    """In the order of the file, from lots of many blocks."""
     edits = [{"event_uid": f"e{n}", **HOUR} for n in range(20_000)]
     opened = an_input(a_csv(*edits))
-    found = check(opened, accounts=None)
-    first = list(islice(rows(opened, found), 3))
-    assert [row.key.event_uid for row in first] == ["e0", "e1", "e2"]
-    assert opened.stream.tell() < len(a_csv(*edits))
+    check(opened, accounts=None)
+    assert [row.key.event_uid for row in islice(rows(opened), 3)] == ["e0", "e1", "e2"]
+    assert [row.line_no for row in rows(opened)] == list(range(2, 20_002))
 
 
-def test_passes_leave_the_stream_open() -> None:
+def test_a_check_leaves_the_stream_open() -> None:
     """It belongs to whoever opened it."""
     opened = an_input(a_csv(HOUR))
-    found = check(opened, accounts=None)
-    next(rows(opened, found))
-    list(rows(opened, found))
+    check(opened, accounts=None)
     assert not opened.stream.closed
 
 
@@ -240,6 +225,27 @@ def test_a_bad_byte_in_a_later_line_of_a_record_is_told_by_that_line() -> None:
     """The editor's cursor goes to the byte, not to the record."""
     content = a_csv(description="one\ntwo é").encode("latin-1")
     assert told(content)[0] == 3
+
+
+def test_of_many_contradictions_the_first_lines_are_told() -> None:
+    """Found in no order, and among other problems, they are told as one reads the file."""
+    events = [{"event_uid": f"e{n}", "shift": f"PT{hour}H"} for hour in (1, 2) for n in range(40)]
+    wrong = {"event_uid": "e_wrong", "shift": "soon"}
+    content = a_csv(*events[:60], wrong, *events[60:])
+    with pytest.raises(InvalidInput) as caught:
+        check(an_input(content), accounts=None, max_problems=25)
+    lines = [problem.line for problem in caught.value.problems]
+    assert lines == [*range(42, 67)]
+    assert caught.value.more == 41 - 25
+
+
+def test_an_expected_start_is_as_good_as_a_hint() -> None:
+    """Its day is where the event must be found; of two, the hint was meant to be one."""
+    expected = {"expect_start": "2026-03-02T09:00Z", **HOUR}
+    opened = an_input(a_csv(expected, expected | {"event_uid": "e2", "date_hint": "2026-03-05"}))
+    found = check(opened, accounts=None)
+    assert [row.hint for row in rows(opened)] == [date(2026, 3, 2), date(2026, 3, 5)]
+    assert (found.unhinted, found.first_hint) == (0, date(2026, 3, 2))
 
 
 def test_another_id_of_the_same_kind_is_not_a_likely_one() -> None:

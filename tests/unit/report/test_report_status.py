@@ -33,9 +33,10 @@ from worker.report import (
     why_it_waits,
 )
 from worker.settings import Settings
-from worker.store import Remaining, Store
+from worker.store import OpenWork, Store
 
 ALIVE = {"clock": 0.4, "worker:host:1": 0.4}
+SLOW = "throttled to 50% since the API refused calls (429)"
 QUIET = "no sign of life for 30 s"
 RUNNING = (End(state=EditState.VERIFIED), End(state=EditState.PENDING))
 #: What scripts rely on; more may come, none may go (features §2, 8).
@@ -168,6 +169,14 @@ def test_the_pace_is_edits_by_elapsed_minutes(store: Store) -> None:
             "waiting for the rate limit; the next call in 3s",
         ),
         ({"limiter": a_limiter(free_in_s=0.2), "running_chunks": 1}, ""),
+        (
+            {"limiter": a_limiter(factor=0.5), "running_chunks": 1},
+            SLOW,
+        ),
+        (
+            {"limiter": a_limiter(free_in_s=3.0, factor=0.5), "running_chunks": 1},
+            f"waiting for the rate limit, {SLOW}; the next call in 3s",
+        ),
         ({"due_s": 12.0}, "next try in 12s"),
         ({"due_s": 0.2}, ""),
         ({"due_s": 12.0, "running_chunks": 1}, ""),
@@ -247,10 +256,40 @@ def test_the_pace_is_that_of_the_narrowest_window(
 
 def test_a_batch_may_cost_one_call_or_each_entry() -> None:
     """Nobody knows yet which; the forecast must follow the setting."""
-    left = Remaining(pending_edits=100, pending_accounts=2, verifying_accounts=0)
+    work = [OpenWork(edits=50, windows=1, running=0, proving=0, accounts=2)]
     one = Pace(granted_per_min=350, batch_size=50, batch_counts_as="one")
     each = Pace(granted_per_min=350, batch_size=50, batch_counts_as="each")
-    assert (one.calls(left), each.calls(left), one.calls(left, verify=False)) == (6, 104, 4)
+    found = [pace.calls_left(work, unsent=100) for pace in (one, each)]
+    assert found == [2 * (1 + 1 + 1 + 1), 2 * (1 + 1 + 50 + 1)]
+    assert one.calls_left(work, unsent=100, verify=False) == 6
+
+
+def test_what_runs_has_read_already(store: Store) -> None:
+    """The time to go falls with each batch, and not only when a whole chunk has ended."""
+    pace = Pace(granted_per_min=350, batch_size=50, batch_counts_as="one")
+    running = OpenWork(edits=0, windows=0, running=1, proving=0, accounts=4)
+    assert pace.calls_left([running], unsent=4000) == 4 * (20 + 4)
+    assert pace.calls_left([running], unsent=400) == 4 * (2 + 1)
+    assert pace.calls_left([running], unsent=0) == 0
+    waiting = OpenWork(edits=1000, windows=1, running=0, proving=0, accounts=1)
+    assert pace.calls_left([waiting], unsent=1000) == 1 + 4 + 20 + 4
+    assert pace.calls_left([waiting, running], unsent=1400) == 29 + 4 * (2 + 1)
+
+
+def test_what_waits_for_proof_costs_its_sweep() -> None:
+    """Pages of three hundred events, one sweep for an account."""
+    pace = Pace(granted_per_min=350, batch_size=50, batch_counts_as="each")
+    proving = OpenWork(edits=0, windows=0, running=0, proving=1000, accounts=3)
+    assert pace.calls_left([proving], unsent=0) == 3 * 4
+    assert pace.calls_left([], unsent=0) == 0
+
+
+def test_a_look_forecasts_from_what_is_open(store: Store) -> None:
+    """Calls to make are derived from chunks and counts, with nothing kept beside them."""
+    campaign = a_campaign(store, [End(state=EditState.PENDING), End(state=EditState.ACCEPTED)])
+    assert a_look(store, campaign).calls_left == 1 + 1 + 1 + 1
+    ended = a_campaign(store, [End(state=EditState.VERIFIED, account="acc_9")], name="c_2")
+    assert a_look(store, ended).calls_left == 0
 
 
 def test_a_snapshot_of_nothing_is_none(store: Store) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import pytest
 
 from worker.model import FINAL, EditState
-from worker.rules import Progress, format_seconds, remaining_calls
+from worker.rules import Progress, format_seconds
 from worker.rules.progress import _GROUPS
 
 COUNTS = {
@@ -97,34 +95,6 @@ def test_each_final_state_is_counted_in_one_group() -> None:
     """The groups of the sentence add up to what is done (law 2)."""
     grouped = [state for _, states in _GROUPS for state in states]
     assert sorted(grouped) == sorted(FINAL)
-
-
-@pytest.mark.parametrize(
-    ("counts_as", "edits", "accounts", "calls"),
-    [
-        ("each", 3_641, 118, 118 + 3_641 + 118),
-        ("one", 3_641, 118, 118 + 118 + 118),
-        ("one", 10_000, 100, 100 + 200 + 100),
-        ("one", 1, 1, 3),
-        ("one", 75, 1, 1 + 2 + 1),
-        ("each", 0, 0, 0),
-        ("one", 0, 0, 0),
-    ],
-)
-def test_calls_are_counted_as_the_limit_counts_them(
-    counts_as: Literal["each", "one"], edits: int, accounts: int, calls: int
-) -> None:
-    """A batch of fifty is one request or fifty, which nobody documents (cronofy-api §6)."""
-    assert (
-        remaining_calls(
-            pending_edits=edits,
-            accounts_pending=accounts,
-            batch_size=50,
-            batch_counts_as=counts_as,
-            verifying_accounts=accounts,
-        )
-        == calls
-    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,14 @@ import pytest
 
 from tests.builders import TODAY, all_day, day, timed
 from worker.model import AllDay, Timed
-from worker.rules import ReadWindow, is_in_sight, is_readable, plan_windows, readable_window
+from worker.rules import (
+    ReadWindow,
+    is_in_sight,
+    is_readable,
+    plan_windows,
+    readable_window,
+    unread_windows,
+)
 
 #: 42 days back and 200 ahead of 1 June 2026.
 FIRST, LAST = day("2026-04-20"), day("2026-12-18")
@@ -56,16 +63,39 @@ def test_near_hints_share_a_window() -> None:
 @pytest.mark.parametrize(
     ("second", "windows"),
     [
-        ("2026-06-20", [window("2026-06-09", "2026-06-21")]),
+        ("2026-08-27", [window("2026-06-09", "2026-08-28")]),
         (
-            "2026-06-21",
-            [window("2026-06-09", "2026-06-11"), window("2026-06-20", "2026-06-22")],
+            "2026-08-28",
+            [window("2026-06-09", "2026-06-11"), window("2026-08-27", "2026-08-29")],
         ),
     ],
 )
-def test_windows_stay_apart_beyond_a_weeks_gap(second: str, windows: list[ReadWindow]) -> None:
-    """Seven unneeded days between them are read, eight are not."""
+def test_windows_stay_apart_where_the_days_between_fill_a_page(
+    second: str, windows: list[ReadWindow]
+) -> None:
+    """At four events a day 75 unneeded days fill a page of 300, and cost as much as a call."""
     assert planned("2026-06-10", second) == windows
+
+
+def test_what_is_not_where_its_hint_said_is_looked_for_in_the_rest() -> None:
+    """What was read already is not read again, and nothing of the readable window is left out."""
+    read = [window("2026-05-10", "2026-07-30"), window("2026-11-01", "2026-11-03")]
+    assert unread_windows(read, today=TODAY, max_gap_days=0) == [
+        window("2026-04-20", "2026-05-09"),
+        window("2026-07-31", "2026-10-31"),
+        window("2026-11-04", "2026-12-18"),
+    ]
+
+
+def test_a_little_is_read_again_where_that_saves_a_call() -> None:
+    """The rests before and after three days are one window, not two."""
+    assert unread_windows([window("2026-06-09", "2026-06-11")], today=TODAY) == [FULL]
+
+
+def test_after_the_whole_window_nothing_is_left() -> None:
+    """An event without a hint has been looked for everywhere."""
+    assert unread_windows([FULL], today=TODAY) == []
+    assert unread_windows([], today=TODAY) == [FULL]
 
 
 def test_touching_windows_are_one_even_without_any_gap_allowed() -> None:

@@ -196,6 +196,7 @@ async def test_the_log_is_json_lines_without_tokens(tmp_path: Path) -> None:
     [
         ("50/s,500/min", ((50, 1.0), (500, 60.0))),
         (" 9/h ", ((9, 3600.0),)),
+        ("5/s,100/12s", ((5, 1.0), (100, 12.0))),
         ("off", ()),
         ("", ()),
     ],
