@@ -9,6 +9,7 @@ from tasks.runner import Cancelled, current, note_left
 from tasks.upkeep import top_up
 from worker.dispatch import RUN_CHUNK, VERIFY_ACCOUNT
 from worker.errors import WorkerError
+from worker.model import ChunkState
 from worker.run import run_chunk
 from worker.verify import verify_account
 
@@ -25,7 +26,7 @@ def run(chunk_id: str) -> None:
         note_left("chunk.left", known)
         return
     if became:
-        top_up()
+        top_up(goes_on=became == ChunkState.PENDING)
 
 
 @app.task(name=VERIFY_ACCOUNT)
@@ -39,4 +40,4 @@ def verify(sub: str) -> None:
         note_left("verify.left", known)
         return
     if ended:
-        top_up()
+        top_up(goes_on=False)

@@ -21,6 +21,7 @@ depends_on = None
 
 #: the same words as in `worker.store.tables`
 _ACTIVE = "state = 'pending' OR state = 'sending' OR state = 'accepted'"
+_ENDED = "state <> 'pending' AND state <> 'sending' AND state <> 'accepted'"
 _ACTIVE_BEFORE = "state IN ('pending', 'sending', 'accepted')"
 
 _SQLITE = (
@@ -39,15 +40,15 @@ def upgrade() -> None:
         op.add_column("edits", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
     _fill()
     _drop_indexes()
-    op.create_index("ix_edits_event", "edits", ["place_hash", "event_hash"], unique=False)
-    _create_active(["place_hash", "event_hash"], _ACTIVE)
+    _create_partial("ix_edits_event", ["place_hash", "event_hash"], _ENDED)
+    _create_partial("ux_edits_active", ["place_hash", "event_hash"], _ACTIVE)
 
 
 def downgrade() -> None:
     """Go back to the texts."""
     _drop_indexes()
     op.create_index("ix_edits_event", "edits", ["event_uid"], unique=False)
-    _create_active(["account", "calendar_id", "event_uid"], _ACTIVE_BEFORE)
+    _create_partial("ux_edits_active", ["account", "calendar_id", "event_uid"], _ACTIVE_BEFORE)
     op.drop_column("edits", "place_hash")
     op.drop_column("edits", "event_hash")
 
@@ -68,13 +69,13 @@ def _drop_indexes() -> None:
         op.drop_index(name, table_name="edits")
 
 
-def _create_active(columns: list[str], where: str) -> None:
+def _create_partial(name: str, columns: list[str], where: str) -> None:
     condition = sa.text(where)
     op.create_index(
-        "ux_edits_active",
+        name,
         "edits",
         columns,
-        unique=True,
+        unique=name.startswith("ux"),
         sqlite_where=condition,
         postgresql_where=condition,
     )

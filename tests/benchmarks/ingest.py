@@ -140,9 +140,8 @@ def _peak_rss_mb() -> float:
     return 0.0
 
 
-def main(arguments: list[str]) -> None:
+def main(lines: str, url: str, kind: str = "csv", patches: str = "shift") -> None:
     """Print one run as JSON."""
-    lines, url, kind, patches = (*arguments, *("csv", "shift")[len(arguments) - 2 :])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"edits.{kind}"
         write_edits(file, int(lines), kind=kind, patches=patches)
@@ -150,4 +149,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -53,6 +53,7 @@ def test_the_file_is_private_and_goes_with_its_spool(lines: Spool) -> None:
     """It holds whole calendars' ids and texts."""
     lines.add(some_rows(3))
     assert lines.file.parent.stat().st_mode & 0o777 == 0o700
+    assert lines.file.stat().st_mode & 0o777 == 0o600
     lines.close()
     lines.close()
     assert not lines.file.parent.exists()
@@ -71,6 +72,19 @@ def test_a_spool_stays_its_owners(store: Store, lines: Spool) -> None:
     lines.add(some_rows(3))
     stored(store, lines)
     assert lines.count == len(list(lines)) == 3
+
+
+def test_a_spool_may_be_tried_again(store: Store, lines: Spool) -> None:
+    """What held its events the first time may have let go of them since."""
+    submit(store, some_rows(2), key="april")
+    lines.add(some_rows(4))
+    first = stored(store, lines, key="may")
+    assert Counter(state for state, _ in states(store, first).values())[S.SKIPPED] == 2
+    run_to(store, "c-april.1", S.VERIFIED)
+    run_to(store, "c-may.1", S.VERIFIED)
+    second = stored(store, lines, key="june")
+    assert set(states(store, second).values()) == {(S.PENDING, "")}
+    assert len(claim(store).edits) == 4
 
 
 def test_rows_of_a_caller_leave_no_file(
@@ -176,11 +190,20 @@ def test_two_strangers_of_one_hash_are_refused_not_mixed_up(
 
 
 def test_events_are_found_by_their_uid_alone(store: Store) -> None:
-    """`why` and the audit know no account."""
-    submit(store, [a_row(2, event_uid="evt", account=f"acc_{n}") for n in range(1)])
+    """`why` and the audit know no account; ended edits and open ones, oldest campaign first."""
+    places = [(f"acc_{n % 5}", f"cal_{n}") for n in range(40)]
+    rows = [
+        a_row(n, event_uid="evt", account=account, calendar_id=calendar)
+        for n, (account, calendar) in enumerate(places, start=2)
+    ]
+    submit(store, rows)
+    for number in (1, 2):
+        run_to(store, f"c-june.{number}", S.VERIFIED)
     submit(store, [a_row(3, event_uid="evt", account="acc_9")], key="july")
-    assert [one.line_no for one in store.reading.of_event("evt")] == [2, 3]
+    found = [(one.campaign_id, one.line_no) for one in store.reading.of_event("evt")]
+    assert found == [*(("c-june", n) for n in range(2, 42)), ("c-july", 3)]
     assert store.reading.of_event("evt_") == []
+    assert {row.line_no for row in store.audit.of_event("evt")} > {2}
 
 
 # ---------------------------------------------------------------- other campaigns

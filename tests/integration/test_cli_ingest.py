@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.benchmarks import ingest
 from tests.unit.cli.commands import Shell, complete_settings
 from tests.unit.report.campaigns import a_store
 from worker.cli import progress
@@ -152,10 +153,20 @@ main()
 def test_a_killed_submission_leaves_no_campaign(shell: Shell, store: Store) -> None:
     """The power may go at any line: the next try finds a clean database."""
     command = [sys.executable, "-c", DYING, *SUBMIT]
-    died = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    environ = {**os.environ, "TMPDIR": str(shell.folder)}
+    died = subprocess.run(command, env=environ, capture_output=True, check=False, timeout=60)
     assert died.returncode == 9
     assert store.campaigns.get("k1") is None
     assert shell(*SUBMIT).code == 0
     campaign = store.campaigns.get("k1")
     assert campaign is not None
     assert campaign.total == 20_000
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("patches", ["shift", "times"])
+def test_the_benchmark_still_runs(sqlite_url: str, kind: str, patches: str) -> None:
+    """It is run rarely, and what it measures changes often."""
+    found = ingest.run(300, sqlite_url, kind=kind, patches=patches)
+    assert found["lines"] == 300
+    assert found["total_per_s"] > 0

@@ -13,7 +13,17 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from worker.errors import InvalidInput, Problem
-from worker.intake import COLUMNS, Format, Input, Row, change_digest, check, rows, values
+from worker.intake import (
+    COLUMNS,
+    Checked,
+    Format,
+    Input,
+    Row,
+    change_digest,
+    check,
+    rows,
+    values,
+)
 from worker.intake.csv_file import misquoted
 from worker.model import AllDay, Patch, Policy, Reschedule, Shift, Timed
 from worker.rules import Ambiguous, format_shift, moved, rescheduled
@@ -24,7 +34,7 @@ POLICY = Policy()
 
 
 def read(content: bytes, *, kind: Format) -> list[Row]:
-    """Both passes over an input."""
+    """The edits of an input that has been checked."""
     opened = Input(name="edits", format=kind, stream=io.BytesIO(content))
     found = check(opened, accounts=None)
     read_rows = list(rows(opened))
@@ -362,3 +372,37 @@ def test_each_repeated_line_names_the_first_of_its_kind(
     for row, n in zip(read(as_csv([edits[n] for n in order]), kind="csv"), order, strict=True):
         assert row.duplicate_of == by_line.get(n)
         by_line.setdefault(n, row.line_no)
+
+
+def kept(content: bytes, *, kind: Format) -> tuple[Checked | list[Problem], list[Row]]:
+    """All that comes of an input: what is known of it and its rows, or its problems."""
+    opened = Input(name="edits", format=kind, stream=io.BytesIO(content))
+    try:
+        return check(opened, accounts=None), list(rows(opened))
+    except InvalidInput as error:
+        return error.problems, []
+
+
+@given(edits=FILES, data=st.data(), quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+def test_lines_read_at_once_are_read_as_if_one_by_one(
+    edits: list[dict[str, str]], data: st.DataObject, quoting: Literal[0, 1]
+) -> None:
+    """A comment at the end has all lines of a file looked at closely, and changes nothing else."""
+    order = data.draw(st.lists(st.integers(0, len(edits) - 1), min_size=1, max_size=6))
+    changed = st.sampled_from([{}, {"ref": "r" * 256}, {"event_uid": "a b"}, {"summary": " "}])
+    chosen = [edits[n] | data.draw(changed) for n in order]
+    as_file = as_csv(chosen, quoting=quoting)
+    assert kept(as_file, kind="csv") == kept(as_file + b"# the end\n", kind="csv")
+    lines = as_jsonl(chosen)
+    assert kept(lines, kind="jsonl") == kept(lines + b" \n", kind="jsonl")
+
+
+@given(head=HEADS, pieces=st.lists(PIECES, max_size=40))
+@example(head=HEADER + b"\n", pieces=[b'"', b"\n"])
+def test_any_lines_are_the_same_at_once_and_one_by_one(head: bytes, pieces: list[bytes]) -> None:
+    """Wrong ones as well: the quick way may only give up, never judge otherwise."""
+    content = head + b"".join(pieces)
+    assume(content.count(b'"') % 2 == 0)  # an open quote would take the comment for its text
+    if not content.endswith((b"\n", b"\r")):
+        content += b"\n"
+    assert kept(content, kind="csv") == kept(content + b"# the end\n", kind="csv")

@@ -27,7 +27,7 @@ _SENDABLE = frozenset(
 _WRITABLE_TRANSPARENCY = frozenset({"opaque", "transparent"})
 
 
-class Write(Struct, frozen=True, kw_only=True):
+class Write(Struct, gc=False, frozen=True, kw_only=True):
     """One edit, ready to be sent: every retry sends the same body (law 3)."""
 
     key: EventKey

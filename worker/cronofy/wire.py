@@ -15,22 +15,22 @@ from msgspec import Meta, Raw, Struct, field
 T = TypeVar("T")
 
 
-class WireTime(Struct):
+class WireTime(Struct, gc=False):
     """A time with `localized_times`; `time` is a bare date for all-day events."""
 
     time: str
     tzid: str | None = None
 
 
-class WireLocation(Struct):
+class WireLocation(Struct, gc=False):
     description: str | None = None
 
 
-class WireOptions(Struct):
+class WireOptions(Struct, gc=False):
     update: bool | None = None
 
 
-class WireEvent(Struct):
+class WireEvent(Struct, gc=False):
     """One event of a page (cronofy-api §3.3)."""
 
     calendar_id: str

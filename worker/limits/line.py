@@ -32,7 +32,9 @@ LEAD_S, LEAD = 0.1, 1.25
 COME_BACK_S = 0.25
 #: seconds; spreads those who ask again at the same moment
 JITTER_S = 0.05
-#: times that a grant which came later than the margin is exchanged, before it is used all the same
+#: the part of the margin that may pass until a grant is used: the rest is for the way to the API
+LATE_PART = 0.5
+#: times that a grant which came later than that is exchanged, before it is used all the same
 LATE_TRIES = 3
 
 _INF = float("inf")
@@ -159,7 +161,7 @@ class WaitingLine(ABC):
 
     def _is_late(self, slot: _Slot) -> bool:
         # Without a margin there is nothing to go by: every grant is a little late.
-        return 0 < self._margin_s < slot.late_by(self._clock.monotonic())
+        return 0 < self._margin_s * LATE_PART < slot.late_by(self._clock.monotonic())
 
     async def _reserve(self, weight: int, turn: Turn, *, until_s: float, again: bool) -> _Slot:
         loop = asyncio.get_running_loop()

@@ -100,7 +100,9 @@ def _after(log: Sequence[float], behind: int, *, start: float, weight: int, room
 
 def _leaves_room(log: Sequence[float], at: float, *, behind: int, weight: int, room: _Room) -> bool:
     """Tell whether the newer entries keep within their windows with this one before them."""
-    for granted, span_s in room:
+    for granted, whole_s in room:
+        # What was put a span behind another is so again, but for the last digit.
+        span_s = whole_s - 1e-6
         for i in range(max(0, behind - granted), behind):
             before = i + granted
             if before < behind + weight:

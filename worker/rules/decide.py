@@ -38,7 +38,7 @@ MAX_SUMMARY = 1024
 MAX_DESCRIPTION = 4096
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
+class Wanted(Struct, gc=False, frozen=True, kw_only=True):
     """An edit as far as deciding needs it.
 
     `already_at` is where an equal, earlier shift has put this very event: if it still is there, the
@@ -50,7 +50,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     already_at: When | None = None
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class Change(Struct, gc=False, frozen=True, kw_only=True):
     """The event shall become `target`; `fields` are those that change, in the order of `FIELDS`."""
 
     before: Image

@@ -25,7 +25,7 @@ class CampaignStopped(Exception):
     """Raised when the campaign sends no more, right before something would have left."""
 
 
-class Ready(Struct, frozen=True, kw_only=True):
+class Ready(Struct, gc=False, frozen=True, kw_only=True):
     """An edit with its absolute target, about to be sent."""
 
     edit: Edit

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, select, text
 
 from worker.store.chains import Head, entry_digest, note_named
 from worker.store.database import Database
-from worker.store.rows import named
+from worker.store.lookup import edits_of, is_one_of
 from worker.store.settling import digest_of_heads
 from worker.store.tables import audit, edits
 from worker.store.values import AuditRow, Note
@@ -47,7 +47,8 @@ class Audit:
     def of_event(self, event_uid: str) -> list[AuditRow]:
         """Return every entry about an event, over all campaigns, oldest first."""
         about = (audit.c.campaign_id == edits.c.campaign_id) & (audit.c.line_no == edits.c.line_no)
-        query = select(audit).join(edits, about).where(named(event_uid))
+        found = edits_of(self._database, event_uid)
+        query = select(audit).join(edits, about).join(found, is_one_of(found))
         with self._database.read() as connection:
             return list(_rows(connection, query.order_by(audit.c.at, audit.c.id)))
 

@@ -11,26 +11,26 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from worker.model import Code
 from worker.store.database import Database
 from worker.store.filling import BATCH, copying, escaped
 from worker.store.spool import faults
+from worker.store.tables import ENDED, OPEN, of
 
 # An earlier shift counts whatever it ended as, once it was sent: a write that failed in doubt may
 # have moved the event all the same (law 3). The latest comes last.
-_MATCHES = text("""
-SELECT s.n, e.account, e.calendar_id, e.event_uid,
-  CASE WHEN e.state IN ('pending', 'sending', 'accepted') THEN 1 ELSE 0 END AS is_held,
-  CASE WHEN e.change_digest = s.shift AND e.sent_at IS NOT NULL THEN e.target END AS target
-FROM (SELECT n, event_hash, place_hash, CASE WHEN relative THEN change_digest END AS shift
-      FROM spooled WHERE n > :before AND n <= :last) AS s
-JOIN edits AS e ON e.event_hash = s.event_hash AND e.place_hash = s.place_hash
-WHERE e.state IN ('pending', 'sending', 'accepted')
-   OR (e.change_digest = s.shift AND e.sent_at IS NOT NULL AND e.target IS NOT NULL)
-ORDER BY s.n, e.sent_at
-""")
+_SAME = """
+FROM (SELECT * FROM spooled WHERE n > :before AND n <= :last) AS s
+JOIN edits AS e ON e.place_hash = s.place_hash AND e.event_hash = s.event_hash
+"""
+_HELD = text(f"SELECT s.n, e.account, e.calendar_id, e.event_uid {_SAME} WHERE {of('e', OPEN)}")
+_SHIFTED = text(
+    f"SELECT e.target, s.n, e.account, e.calendar_id, e.event_uid {_SAME}"
+    f" WHERE {of('e', ENDED)} AND e.change_digest = s.change_digest AND s.relative"
+    " AND e.sent_at IS NOT NULL AND e.target IS NOT NULL ORDER BY s.n, e.sent_at"
+)
 _THIS = "n = ? AND account = ? AND calendar_id = ? AND event_uid = ?"
 _HOLD = f"UPDATE spooled SET code = '{Code.ALREADY_IN_CAMPAIGN}' WHERE {_THIS}"
 _RECALL = f"UPDATE spooled SET prior_target = ? WHERE {_THIS}"
@@ -40,6 +40,8 @@ _TEMPORARY = text(
     "CREATE TEMPORARY TABLE spooled (n integer, event_hash bigint, place_hash bigint,"
     " relative boolean, change_digest text) ON COMMIT DROP"
 )
+#: ways to join that look at all edits
+_WAYS = ("hashjoin", "mergejoin", "seqscan")
 _INDEX = text("CREATE INDEX ON spooled (n)")
 
 
@@ -56,18 +58,31 @@ def find_held(
         _send_keys(connection, cursor, count=count)
     held = 0
     for before in range(0, count, BATCH):
-        found = connection.execute(_MATCHES, {"before": before, "last": before + BATCH}).all()
-        held += _note(cursor, found)
+        here = {"before": before, "last": before + BATCH}
+        shifted = connection.execute(_SHIFTED, here).all()
+        held += _note(cursor, shifted=shifted, held=connection.execute(_HELD, here).all())
+    if not database.is_sqlite:
+        _plan_freely(connection)
     return held
 
 
-def _note(cursor: sqlite3.Cursor, found: Sequence[Any]) -> int:
+def _note(cursor: sqlite3.Cursor, *, shifted: Sequence[Row[Any]], held: Sequence[Row[Any]]) -> int:
     """Write down matches; a line whose hashes are a stranger's is left as it is."""
     with faults():
-        recalled = [(row.target, *row[:4]) for row in found if row.target is not None]
-        cursor.executemany(_RECALL, recalled)
-        holds = [tuple(row[:4]) for row in found if row.is_held]
-        return cursor.executemany(_HOLD, holds).rowcount if holds else 0
+        # Where the spool has a connection of its own, each row would be a transaction of its own.
+        is_alone = not cursor.connection.in_transaction
+        if is_alone:
+            cursor.execute("BEGIN")
+        cursor.executemany(_RECALL, map(tuple, shifted))
+        noted = cursor.executemany(_HOLD, map(tuple, held)).rowcount if held else 0
+        if is_alone:
+            cursor.execute("COMMIT")
+    return noted
+
+
+def _plan_freely(connection: Connection) -> None:
+    for way in _WAYS:
+        connection.execute(text(f"SET LOCAL enable_{way} = on"))
 
 
 def _send_keys(connection: Connection, cursor: sqlite3.Cursor, *, count: int) -> None:
@@ -82,4 +97,7 @@ def _send_keys(connection: Connection, cursor: sqlite3.Cursor, *, count: int) ->
             with faults():
                 copy.write(cursor.execute(lines, (before, before + BATCH)).fetchone()[0])
     connection.execute(_INDEX)
-    connection.execute(text("ANALYZE spooled"))
+    # A batch is a few thousand lines, whatever the history: by the index on events, and never by
+    # going through all edits, which the planner takes for cheap after many new lines.
+    for way in _WAYS:
+        connection.execute(text(f"SET LOCAL enable_{way} = off"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, text
+from sqlalchemy import Select, select, text
 
 from worker.model import EditState
 from worker.rules import BATCH
 from worker.store.chunks import COMPANY
 from worker.store.database import Database
-from worker.store.rows import named, outcome_of
+from worker.store.lookup import edits_of, is_one_of
+from worker.store.rows import outcome_of
 from worker.store.tables import campaigns, edits
 from worker.store.values import CallRow, OpenWork, Outcome
 
@@ -118,9 +119,12 @@ class Reading:
 
     def of_event(self, event_uid: str) -> list[Outcome]:
         """Return every edit of an event, over all campaigns, oldest campaign first."""
-        query = edits.select().join(campaigns, campaigns.c.id == edits.c.campaign_id)
-        order = (campaigns.c.submitted_at, edits.c.campaign_id, edits.c.line_no)
-        return list(self._outcomes(query.where(named(event_uid)).order_by(*order)))
+        found = edits_of(self._database, event_uid)
+        # Not a join: SQLite would begin with the campaigns, and go through all their edits.
+        submitted = select(campaigns.c.submitted_at).where(campaigns.c.id == edits.c.campaign_id)
+        order = (submitted.scalar_subquery(), edits.c.campaign_id, edits.c.line_no)
+        query = select(edits).join(found, is_one_of(found))
+        return list(self._outcomes(query.order_by(*order)))
 
     def _outcomes(self, query: Select[Any]) -> Iterator[Outcome]:
         with (

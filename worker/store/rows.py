@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, select
 
 from worker.model import (
     AccountStatus,
@@ -20,8 +19,6 @@ from worker.model import (
     Policy,
 )
 from worker.store.cells import cells_of
-from worker.store.spool import event_hash
-from worker.store.tables import edits
 from worker.store.values import Account, Campaign, Edit, Outcome
 
 _calendars = msgspec.json.Decoder(tuple[Calendar, ...])
@@ -127,22 +124,6 @@ def outcome_of(row: Any) -> Outcome:
         accepted_at=row.accepted_at,
         verified_at=row.verified_at,
         finished_at=row.finished_at,
-    )
-
-
-def named(event_uid: str) -> ColumnElement[bool]:
-    """Return the condition that an edit is of this event, in whichever calendar that is.
-
-    The index begins with the place, so each place there is gets asked: a few microseconds each.
-    """
-    places = select(func.min(edits.c.place_hash).label("place")).cte("places", recursive=True)
-    other = edits.alias()
-    beyond = select(func.min(other.c.place_hash)).where(other.c.place_hash > places.c.place)
-    places = places.union_all(select(beyond.scalar_subquery()).where(places.c.place.is_not(None)))
-    return and_(
-        edits.c.place_hash.in_(select(places.c.place)),
-        edits.c.event_hash == event_hash(event_uid),
-        edits.c.event_uid == event_uid,
     )
 
 

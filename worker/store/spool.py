@@ -44,6 +44,11 @@ SELECT line_no, account, calendar_id, event_uid, hint, ref, patch, cells, change
   repeats FROM spooled ORDER BY n
 """
 
+_FORGET = """
+UPDATE spooled SET code = NULL, prior_target = NULL
+WHERE code IS NOT NULL OR prior_target IS NOT NULL
+"""
+
 _SUSPECTS = """
 CREATE TEMP TABLE suspects AS SELECT event_hash FROM spooled GROUP BY event_hash HAVING count(*) > 1
 """
@@ -109,6 +114,7 @@ class Spool:
         self._close = weakref.finalize(self, _closed, self._connection, self._folder)
         self._places = _Places()
         self._days = _Days()
+        self._was_tried = False
         self.count = 0
 
     @property
@@ -178,6 +184,12 @@ class Spool:
             self._connection.execute("BEGIN")
             self._connection.executemany(sql, rows)
 
+    def begin_storing(self) -> None:
+        """Forget what another attempt has found out about other campaigns' edits."""
+        if self._was_tried:
+            self._do_many(_FORGET, [()])
+        self._was_tried = True
+
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Give the lines as they came, with the line that each repeats or 0 in the last place."""
         with faults():
@@ -201,7 +213,8 @@ def faults() -> Iterator[None]:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    # The folder is its owner's alone, and nobody needs the file after a crash.
+    file.touch(mode=0o600)  # in a folder that is its owner's alone
+    # Nobody needs the file after a crash: no journal, and nothing is forced to the disk.
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     for pragma in (
         f"page_size = {_PAGE}",

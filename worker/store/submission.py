@@ -34,6 +34,7 @@ _CHUNK = {"number": "integer", "account": "text", "size": "integer", "reads_all"
 def prepared(rows: Iterable[EditRow] | Spool) -> Spool:
     """Return a spool of lines, those that name an event again marked; checked ones have been."""
     if isinstance(rows, Spool):
+        rows.begin_storing()
         return rows
     spool = Spool()
     try:

@@ -122,9 +122,10 @@ campaigns = Table(
 )
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """Return an index over those rows only that the condition names."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 chunks = Table(
@@ -163,6 +164,17 @@ chunks = Table(
     _partial("ix_chunks_poison", "campaign_id", where="rescues >= 3"),
 )
 
+#: Of edits, by their states. Spelt out: SQLite would sort the list of an IN anew for every row that
+#: it inserts into an index.
+OPEN = "state = 'pending' OR state = 'sending' OR state = 'accepted'"
+ENDED = "state <> 'pending' AND state <> 'sending' AND state <> 'accepted'"
+
+
+def of(alias: str, states: str) -> str:
+    """Return OPEN or ENDED for a table's alias, in the words of the index, or none uses it."""
+    return f"({states.replace('state', f'{alias}.state')})"
+
+
 edits = Table(
     "edits",
     metadata,
@@ -199,17 +211,10 @@ edits = Table(
     Column("finished_at", UtcTime),
     Index("ix_edits_chunk", "chunk_id", "line_no"),
     Index("ix_edits_outcome", "campaign_id", "state", "code"),
-    Index("ix_edits_event", "place_hash", "event_hash"),
-    # Two campaigns never edit one event at the same time (features §4, 14). Spelt out: SQLite sorts
-    # the list of an IN anew for every row it inserts.
-    Index(
-        "ux_edits_active",
-        "place_hash",
-        "event_hash",
-        unique=True,
-        sqlite_where=text("state = 'pending' OR state = 'sending' OR state = 'accepted'"),
-        postgresql_where=text("state = 'pending' OR state = 'sending' OR state = 'accepted'"),
-    ),
+    # Every edit is in one of the next two, so that it is found by its event and yet written once.
+    # Two campaigns never edit one event at the same time (features §4, 14).
+    _partial("ux_edits_active", "place_hash", "event_hash", where=OPEN, unique=True),
+    _partial("ix_edits_event", "place_hash", "event_hash", where=ENDED),
 )
 
 audit = Table(

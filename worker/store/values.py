@@ -121,7 +121,7 @@ class EditRow(NamedTuple):
     duplicate: bool
 
 
-class Edit(Struct, frozen=True, kw_only=True):
+class Edit(Struct, gc=False, frozen=True, kw_only=True):
     """An edit that still has something to do, as a claim hands it out."""
 
     line_no: int
@@ -157,7 +157,7 @@ class Claim:
     edits: tuple[Edit, ...]
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class Step(Struct, gc=False, frozen=True, kw_only=True):
     """One edit's move along TRANSITIONS, with what is learnt by it; None keeps what is stored."""
 
     line_no: int
@@ -188,7 +188,7 @@ class Released:
     campaign_id: str
 
 
-class Note(Struct, frozen=True, kw_only=True):
+class Note(Struct, gc=False, frozen=True, kw_only=True):
     """An audit entry to append; `detail` never holds event text (law 9)."""
 
     actor: str
@@ -214,7 +214,7 @@ class AuditRow(Struct, frozen=True, kw_only=True):
     digest: str
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, gc=False, frozen=True, kw_only=True):
     """An edit as reports show it; `fields` are comma-separated."""
 
     campaign_id: str
