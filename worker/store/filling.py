@@ -8,9 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -18,6 +17,9 @@ from worker.store.database import Database
 from worker.store.faults import translated
 from worker.store.placing import Places
 from worker.store.spool import Spool, faults
+
+if TYPE_CHECKING:  # loaded by the database that needs it: 9 MB
+    import psycopg
 
 #: told how many lines are in the database
 Progress: TypeAlias = Callable[[int], None]
@@ -128,6 +130,8 @@ def _plain(lines: str, count: int) -> str | None:
 @contextmanager
 def copying(connection: Connection, statement: str) -> Iterator[psycopg.Copy]:
     raw: Any = connection.connection.driver_connection
+    import psycopg
+
     try:
         with raw.cursor() as cursor, cursor.copy(statement) as copy:
             yield copy

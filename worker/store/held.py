@@ -40,8 +40,8 @@ _TEMPORARY = text(
     "CREATE TEMPORARY TABLE spooled (n integer, event_hash bigint, place_hash bigint,"
     " relative boolean, change_digest text) ON COMMIT DROP"
 )
-#: ways to join that look at all edits
-_WAYS = ("hashjoin", "mergejoin", "seqscan")
+#: ways of the planner that may look at all edits, or at all open ones, for each batch
+_WAYS = ("hashjoin", "mergejoin", "seqscan", "bitmapscan", "material", "memoize")
 _INDEX = text("CREATE INDEX ON spooled (n)")
 
 
