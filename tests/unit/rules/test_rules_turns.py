@@ -219,3 +219,35 @@ def test_nobody_starves(campaigns: int, waited: int) -> None:
         line.add(place.item, turn=place.turn)
     else:
         raise AssertionError("it waited for more than one turn of each")
+
+
+class TestAbsent:
+    """Those who are away for a moment, with what they got."""
+
+    def test_the_line_can_be_looked_through(self) -> None:
+        """A limiter whose Redis is away has to tell everybody."""
+        line = a_line(("a", a_turn("one")), ("b", a_turn("two")), ("c", PLAIN_TURN))
+        assert sorted(place.item for place in line) == ["a", "b", "c"]
+
+    def test_an_absent_campaign_that_has_had_less_is_owed_its_turn(self) -> None:
+        """A heavy grant may wait a moment for those who come back for little ones."""
+        line = a_line(("batch", a_turn("heavy"), 10), ("read", a_turn("light")))
+        batch, read = (
+            next(each for each in line if each.item == name) for name in ("batch", "read")
+        )
+        line.serve(batch)
+        line.drop(read)
+        again = line.add("batch", turn=a_turn("heavy"), weight=10)
+        assert line.owes(again)
+        line.forget_absent()
+        assert not line.owes(again)
+
+    def test_one_that_comes_again_has_back_what_it_had_for_nothing(self) -> None:
+        """It was served and could not use it: it owes nothing, and is level with who waits."""
+        line = a_line(("a", a_turn("one"), 5), ("b", a_turn("two")), ("c", a_turn("two")))
+        first = line.first()
+        assert first is not None
+        assert first.item == "a"
+        line.serve(first)
+        line.add("a", turn=a_turn("one"), weight=5, again=True)
+        assert taken(line) == ["b", "a", "c"]
