@@ -9,7 +9,6 @@ from tasks.runner import Cancelled, current, note_left
 from tasks.upkeep import top_up
 from worker.dispatch import RUN_CHUNK, VERIFY_ACCOUNT
 from worker.errors import WorkerError
-from worker.model import ChunkState
 from worker.run import run_chunk
 from worker.verify import verify_account
 
@@ -26,7 +25,7 @@ def run(chunk_id: str) -> None:
         note_left("chunk.left", known)
         return
     if became:
-        top_up(goes_on=became == ChunkState.PENDING)
+        top_up()
 
 
 @app.task(name=VERIFY_ACCOUNT)
@@ -40,4 +39,4 @@ def verify(sub: str) -> None:
         note_left("verify.left", known)
         return
     if ended:
-        top_up(goes_on=False)
+        top_up()

@@ -24,8 +24,7 @@ def sweep_once() -> None:
     try:
         engine = current().engine
         with Publisher(engine.settings, app=app) as publisher:
-            if sweep(engine.store, publisher, engine.settings):
-                _is_more.set()
+            sweep(engine.store, publisher, engine.settings)
         engine.store.queue.beat(f"worker:{engine.owner}")
     except Cancelled:
         return  # stopping: another worker does the next round
@@ -61,30 +60,18 @@ class Spaced:
         self._deed()
 
 
-#: set while the last round of this process found more to announce
-_is_more = threading.Event()
-_is_more.set()
-
-
 def _announce() -> None:
     try:
         engine = current().engine
         with Publisher(engine.settings, app=app) as publisher:
-            sent = relay(engine.store, publisher, engine.settings)
+            relay(engine.store, publisher, engine.settings)
     except WorkerError as known:
         note_left("relay.left", known)
-    else:
-        _is_more.set() if sent else _is_more.clear()
 
 
 _announcing = Spaced(_announce, every_s=TOP_UP_EVERY_S)
 
 
-def top_up(*, goes_on: bool) -> None:
-    """Announce the next chunks; the clock does it as well, only later.
-
-    Where the last round found nothing, room that has come free is of use to nobody: only a chunk
-    that goes on (`goes_on`) asks for a round then.
-    """
-    if goes_on or _is_more.is_set():
-        _announcing.wish()
+def top_up() -> None:
+    """Announce the next chunks; the clock does it as well, only later."""
+    _announcing.wish()

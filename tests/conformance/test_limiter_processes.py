@@ -11,35 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import pytest
 import redis
 
+from tests.used import Used, fullest
 from worker.clock import ManualClock
 from worker.limits import MemoryLimiter, Rate, open_limiter, parse_rate
 from worker.rules import Turn
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis]
-
-
-class Used(NamedTuple):
-    """A grant as its user saw it."""
-
-    at: float
-    weight: int
-
-
-def fullest(used: list[Used], seconds: float) -> int:
-    """Returns the most weight in any window of this length, the far end not included."""
-    most, inside, first = 0, 0, 0
-    for grant in used:
-        inside += grant.weight
-        while used[first].at <= grant.at - seconds:
-            inside -= used[first].weight
-            first += 1
-        most = max(most, inside)
-    return most
 
 
 WORKER = textwrap.dedent("""

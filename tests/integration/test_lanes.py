@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from tests.world import World, a_world
+from tests.world import ACCOUNT, World, a_world
+from worker.clock import SystemClock
+from worker.cronofy import ClientLimits, Cronofy, open_session
 from worker.engine import Hold
 from worker.errors import LeaseLost
+from worker.limits import MemoryLimiter, parse_rate
 from worker.model import CampaignState, EditState
+from worker.rules import PLAIN_TURN, Turn
 from worker.run import run_chunk
 from worker.simulator import Behaviour, Fault
 from worker.simulator.acts import Act, Delay, Reply, Reset
 from worker.simulator.faults import Match
+from worker.simulator.tokens import expire
 from worker.store import Claim, Note, Step
 
 VERIFIED = ("verified", "verified")
@@ -100,6 +106,41 @@ async def test_a_run_cancelled_amid_its_lanes_brings_everything_home(sqlite_url:
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
         assert all(world.writes_to(number) == 1 for number in range(60))
         world.audit_run(campaign)
+
+
+class Noting(MemoryLimiter):
+    """A limiter that keeps whose turn each call was."""
+
+    def __init__(self) -> None:
+        super().__init__(rate=parse_rate("2000/s"), clock=SystemClock())
+        self.turns: list[Turn] = []
+
+    async def acquire(
+        self, weight: int = 1, *, timeout_s: float | None = None, turn: Turn = PLAIN_TURN
+    ) -> float:
+        """Note the turn, and wait as ever."""
+        self.turns.append(turn)
+        return await super().acquire(weight, timeout_s=timeout_s, turn=turn)
+
+
+@pytest.mark.parametrize("lane", ["bulk", "interactive"])
+async def test_every_call_of_a_campaign_waits_in_its_own_turn(sqlite_url: str, lane: str) -> None:
+    """Reads, writes, refresh and read-back: or a large campaign's calls would stand before them."""
+    async with a_world(sqlite_url, batch_size=2) as world, open_session() as session:
+        limiter = Noting()
+        limits = ClientLimits(batch_counts_as="one")
+        client = Cronofy(session, limiter, clock=SystemClock(), limits=limits)
+        world.engine = replace(world.engine, limiter=limiter, client=client)
+        campaign = fill(world, 6)
+        with world.store.database.begin() as connection:
+            connection.exec_driver_sql("UPDATE campaigns SET lane = ?", (lane,))
+        expire(world.sim, world.sim.accounts[ACCOUNT])
+
+        assert set((await world.drain(campaign)).values()) == {VERIFIED}
+
+        # refused read, refresh, calendars, events, three batches, read-back
+        assert len(limiter.turns) >= 8
+        assert set(limiter.turns) == {Turn(lane == "interactive", campaign, ACCOUNT)}
 
 
 def held(world: World, campaign: str) -> tuple[Hold, Claim]:

@@ -5,38 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import fakeredis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.used import Used, fullest
 from worker.clock import ManualClock
 from worker.limits import MemoryLimiter, Rate, WaitTooLong, Window, parse_rate
 from worker.limits.pace import Pace, factor_of, refused
 from worker.limits.shared import script_text
 from worker.limits.slots import Limit, earliest, limits_of, most_kept
-
-
-class Used(NamedTuple):
-    """A grant as its user saw it."""
-
-    at: float
-    weight: int
-
-
-def fullest(used: list[Used], seconds: float) -> int:
-    """Returns the most weight in any window of this length, the far end not included."""
-    most, inside, first = 0, 0, 0
-    for grant in used:
-        inside += grant.weight
-        while used[first].at <= grant.at - seconds:
-            inside -= used[first].weight
-            first += 1
-        most = max(most, inside)
-    return most
-
 
 # ---------------------------------------------------------------- rates
 
