@@ -61,7 +61,9 @@ def limiter_of(settings: Settings) -> RedisLimiter:
         raise SettingsError(
             f"CALPATCH_RATE: {wrong}", next_step="Write it as in 50/s,500/min"
         ) from wrong
-    return open_limiter(settings.redis_url, rate=rate, share=settings.share)
+    return open_limiter(
+        settings.redis_url, rate=rate, share=settings.share, margin_s=settings.rate_margin
+    )
 
 
 @asynccontextmanager

@@ -84,10 +84,14 @@ class Engine:
 
     @property
     def batch_size(self) -> int:
-        """How many edits one batch may carry under the limit: all must fit into one grant."""
+        """How many edits one batch may carry now: all must fit into one grant, slowed down or not.
+
+        Where each entry counts, an API that allows fewer a second than a batch has entries would
+        refuse that batch for ever.
+        """
         if self.settings.batch_counts_as == "one":
             return self.settings.batch_size
-        return min(self.settings.batch_size, self.limiter.max_weight)
+        return min(self.settings.batch_size, self.limiter.weight_now)
 
 
 async def to_its_end(done: asyncio.Future[T]) -> T:

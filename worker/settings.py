@@ -19,6 +19,8 @@ from worker.errors import SettingsError
 
 _PREFIX = "CALPATCH_"
 _DURATION = re.compile(r"(?P<n>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|min|h|d)?")
+#: a margin as long as the shortest window would halve the rate
+_LONGEST_MARGIN_S = 1.0
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -80,6 +82,11 @@ class Settings(BaseSettings):
         "50/s,500/min", description="the application's limits, all windows that apply"
     )
     share: float = Field(0.7, description="part of the limits that calpatch may use")
+    rate_margin: float = Field(
+        0.1,
+        description="what calls may be late by on their way to the API: added to each window of the"
+        " rate, it costs a tenth of one of a second; less of it risks refusals",
+    )
     batch_counts_as: Literal["each", "one"] = Field(
         "each", description="what a batch costs at the limit: each entry, or one (unknown)"
     )
@@ -131,6 +138,7 @@ class Settings(BaseSettings):
         return share(value)
 
     @field_validator(
+        "rate_margin",
         "lease",
         "chunk_budget",
         "settle",
@@ -153,6 +161,13 @@ class Settings(BaseSettings):
     def _positive(cls, value: float) -> float:
         if value <= 0:
             raise ValueError("expected more than zero")
+        return value
+
+    @field_validator("rate_margin")
+    @classmethod
+    def _short(cls, value: float) -> float:
+        if value > _LONGEST_MARGIN_S:
+            raise ValueError("expected at most 1s, such as 100ms")
         return value
 
     @field_validator("log_level")

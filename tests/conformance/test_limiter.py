@@ -245,6 +245,22 @@ class TestSlower:
         await limiter.pause(0.05)
         assert (await limiter.state()).factor == 1
 
+    async def test_what_fits_shrinks_with_the_rate(self, make: Make) -> None:
+        """Batches are formed by it: one above the API's real limit would never be let through."""
+        limiter = make("40/s,500/min", margin_s=CALM_S)
+        assert limiter.weight_now == limiter.max_weight == 39
+        await limiter.pause(0, age_s=0)
+        await limiter.acquire(1)
+        assert 31 <= limiter.weight_now <= 33
+        assert limiter.max_weight == 39
+
+    async def test_everything_fits_where_nothing_is_limited(self, make: Make) -> None:
+        """There is no window to be slowed down."""
+        limiter = make("unlimited")
+        await limiter.pause(0, age_s=0)
+        await limiter.acquire(1)
+        assert limiter.weight_now == limiter.max_weight
+
     async def test_a_batch_heavier_than_the_slower_rate_still_gets_through(
         self, make: Make
     ) -> None:

@@ -78,6 +78,7 @@ SETTINGS = [
     ("RATE", "0/s", ("work",), "CALPATCH_RATE: 0/s: at least 1. Write it as in 50/s,500/min"),
     ("RATE", "0/s", ("limits",), "CALPATCH_RATE: 0/s"),
     ("SHARE", "170%", SUBMIT, "CALPATCH_SHARE: expected a share above 0 % and up to 100 %"),
+    ("RATE_MARGIN", "100", SUBMIT, "CALPATCH_RATE_MARGIN: expected at most 1s, such as 100ms"),
     ("BATCH_SIZE", "51", SUBMIT, "CALPATCH_BATCH_SIZE: "),
     ("LEASE", "soon", SUBMIT, "CALPATCH_LEASE: expected a duration such as 90s, 15m or 2h"),
     ("LOG_LEVEL", "loud", SUBMIT, "CALPATCH_LOG_LEVEL: expected DEBUG, INFO"),

@@ -73,6 +73,8 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
     unit, letter = next(each for each in _UNITS if seconds >= each[0] and seconds % each[0] == 0)
     # Up to two minutes seconds read better: 90s, 60s.
     return f"{seconds:.0f}s" if seconds <= 120 else f"{seconds / unit:.0f}{letter}"

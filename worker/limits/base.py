@@ -61,6 +61,14 @@ class Limiter(Protocol):
     def max_weight(self) -> int:
         """The most that one acquire may weigh."""
 
+    @property
+    def weight_now(self) -> int:
+        """What of it fits into one window now: less while refusals slow everybody down.
+
+        As the last answer said. What weighs more is granted all the same, alone in its window; an
+        API whose real limit is below that weight would refuse it every time.
+        """
+
     async def acquire(
         self, weight: int = 1, *, timeout_s: float | None = None, turn: Turn = PLAIN_TURN
     ) -> float:

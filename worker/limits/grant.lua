@@ -10,9 +10,10 @@
 --       6 '1' when a person waits: the grant may go before those that are reserved already
 --       7 how many grants come back unused, then for each of them "<time us>:<token>" and its weight
 --       then per window: what may be granted, what to keep, and the window plus margin (us)
--- Reply {1, wait us, time us, born}   granted: wait, look at the pause again, go
---       {0, wait us, again us, born}  too far ahead or paused: nothing is reserved, ask again then
---       {-1, 0, 0, born}              another log: restore your own grants, then ask again
+-- Reply {1, wait us, time us, born, fits}   granted: wait, look at the pause again, go
+--       {0, wait us, again us, born, fits}  too far ahead or paused: nothing is reserved, ask again
+--       {-1, 0, 0, born, 0}                 another log: restore your own grants, then ask again
+--       fits is the most weight that fits into every window as slowed down; 0 is no answer
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local weight = tonumber(ARGV[3])
@@ -41,7 +42,7 @@ if not (born and newest) then
       'PX', string.format('%.0f', math.ceil((pause - now) / 1000)))
   end
 end
-if ARGV[1] ~= '' and ARGV[1] ~= born then return {-1, 0, 0, born} end
+if ARGV[1] ~= '' and ARGV[1] ~= born then return {-1, 0, 0, born, 0} end
 
 local first = 8
 for _ = 1, tonumber(ARGV[7]) do
@@ -51,13 +52,14 @@ for _ = 1, tonumber(ARGV[7]) do
   first = first + 2
 end
 if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('LPUSH', KEYS[1], '0:born') end
-if weight == 0 then return {1, 0, now, born} end
+if weight == 0 then return {1, 0, now, born, 0} end
 
 local factor = pace_factor(pace_read(KEYS[4]), now)
-local windows, keep, longest = {}, 0, 0
+local windows, keep, longest, fits = {}, 0, 0, 0
 for i = first, #ARGV, 3 do
   local granted = math.max(1, math.floor(tonumber(ARGV[i]) * factor + 1e-9))
   windows[#windows + 1] = {granted = granted, span = tonumber(ARGV[i + 2])}
+  fits = fits > 0 and math.min(fits, granted) or granted
   keep = math.max(keep, tonumber(ARGV[i + 1]))
   longest = math.max(longest, tonumber(ARGV[i + 2]))
 end
@@ -98,7 +100,7 @@ if not at then at = math.max(earliest(0), time_at(0)) end
 
 local paused, beyond = math.max(0, pause - now), at - now - tonumber(ARGV[4])
 -- A pause may still grow, and a new log does not know all grants yet: reserve nothing in it.
-if paused > 0 or beyond > 0 then return {0, at - now, math.max(paused, beyond), born} end
+if paused > 0 or beyond > 0 then return {0, at - now, math.max(paused, beyond), born, fits} end
 
 local function push(entries)
   for i = 1, #entries, 1000 do
@@ -120,4 +122,4 @@ if keep > 0 then
   redis.call('LTRIM', KEYS[1], 0, keep - 1)
   while time_at(-1) <= now - longest do redis.call('RPOP', KEYS[1]) end
 end
-return {1, at - now, at, born}
+return {1, at - now, at, born, fits}

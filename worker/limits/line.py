@@ -46,6 +46,8 @@ class Answer(NamedTuple):
     granted: bool
     wait_s: float
     again_s: float
+    #: the most that fits into every window as refusals have left it
+    fits: int
     #: what names the slot when it is given back
     grant: Any = None
 
@@ -87,6 +89,7 @@ class WaitingLine(ABC):
         self._limits: tuple[Limit, ...] = limits_of(rate, share=share, margin_s=margin_s)
         self._margin_s = margin_s
         self._clock = clock
+        self._fits = self.max_weight
         self._waiting = 0
         self._line: FairLine[_Waiter] = FairLine()
         #: asks the log for one after the other, while there is anybody in the line
@@ -104,6 +107,11 @@ class WaitingLine(ABC):
     def max_weight(self) -> int:
         """The most that one acquire may weigh."""
         return min((limit.allowed() for limit in self._limits), default=UNLIMITED_WEIGHT)
+
+    @property
+    def weight_now(self) -> int:
+        """What of it fits into one window now, as of the last answer."""
+        return min(self._fits, self.max_weight)
 
     async def acquire(
         self, weight: int = 1, *, timeout_s: float | None = None, turn: Turn = PLAIN_TURN
@@ -243,7 +251,7 @@ class WaitingLine(ABC):
         ahead_s = AHEAD_S if gives_way else self._ahead_s(place.weight)
         ahead_s = min(ahead_s, max(0.0, place.item.until_s - asked_s))
         answer = await self._ask(place.weight, ahead_s, urgent=place.turn.urgent)
-        self._asked = None
+        self._asked, self._fits = None, answer.fits
         if answer.granted:
             slot = _Slot(self._clock.monotonic(), answer.wait_s, asked_s, answer.grant)
             self._hand_over(slot, place)

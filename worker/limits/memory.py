@@ -9,7 +9,7 @@ from worker.limits.base import MARGIN_S, LimiterState, clamped_pause, described
 from worker.limits.line import Answer, WaitingLine
 from worker.limits.pace import Pace, factor_of, refused
 from worker.limits.rate import Rate
-from worker.limits.slots import Slot, earliest, most_kept, used
+from worker.limits.slots import Slot, earliest, fitting, most_kept, used
 
 
 class MemoryLimiter(WaitingLine):
@@ -51,14 +51,17 @@ class MemoryLimiter(WaitingLine):
         now = self._clock.monotonic()
         at, behind = self._earliest(now, weight=weight, urgent=urgent)
         paused_s = max(0.0, self._paused_until_s - now)
+        fits = fitting(self._limits, factor=factor_of(self._pace, now))
         if paused_s or at - now > ahead_s:
             again_s = max(paused_s, at - now - ahead_s)
-            return Answer(granted=False, wait_s=at - now, again_s=again_s)
+            return Answer(granted=False, wait_s=at - now, again_s=again_s, fits=fits)
         self._log[behind:behind] = [at] * weight
         del self._log[self._keep :]
         while self._log and self._log[-1] <= now - self._longest_s:
             self._log.pop()
-        return Answer(granted=True, wait_s=at - now, again_s=0.0, grant=(at, weight))
+        return Answer(
+            granted=True, wait_s=at - now, again_s=0.0, fits=fits, grant=(at, weight)
+        )
 
     def _give_back(self, grant: Any, *, asks_next: bool) -> None:  # noqa: ARG002
         at, weight = grant

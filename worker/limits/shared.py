@@ -97,6 +97,16 @@ def _client(redis_url: str, reconnected: asyncio.Event) -> Redis:
         ) from None
 
 
+class _Reply(NamedTuple):
+    """What `grant.lua` replies."""
+
+    status: int
+    wait_us: int
+    then_us: int
+    born: str
+    fits: int
+
+
 class _Grant(NamedTuple):
     """A grant of our own, to be put back if the log is lost before `forget_s`."""
 
@@ -197,30 +207,34 @@ class RedisLimiter(WaitingLine):
 
     async def _ask(self, weight: int, ahead_s: float, *, urgent: bool) -> Answer:
         if not self._limits and self._clock.monotonic() - self._free_s < LOOK_S:
-            return Answer(granted=True, wait_s=0.0, again_s=0.0)
+            return Answer(granted=True, wait_s=0.0, again_s=0.0, fits=self.max_weight)
         while True:
             self._forget()
             has_own = bool(self._own)
             if has_own and self._reconnected.is_set():
                 await self._restore()
             token = next(self._tokens)
-            status, wait_us, then_us, born = await self._granted(
-                self._arguments(token, weight, ahead_s, urgent=urgent)
-            )
-            grant = self._remember(then_us, token, weight) if status == 1 else None
+            reply = await self._granted(self._arguments(token, weight, ahead_s, urgent=urgent))
+            is_granted = reply.status == 1
+            grant = self._remember(reply.then_us, token, weight) if is_granted else None
             if not has_own:
-                self._born = born
+                self._born = reply.born
                 self._reconnected.clear()
-            if status >= 0 and not self._reconnected.is_set():
-                wait_s, again_s = wait_us / _US, then_us / _US
-                return Answer(granted=status == 1, wait_s=wait_s, again_s=again_s, grant=grant)
+            if reply.status >= 0 and not self._reconnected.is_set():
+                return Answer(
+                    granted=is_granted,
+                    wait_s=reply.wait_us / _US,
+                    again_s=reply.then_us / _US,
+                    fits=reply.fits or self.max_weight,
+                    grant=grant,
+                )
             # Another log, or a server that we met anew while asking: it has to know our grants
             # before its answer counts.
             self._reconnected.set()
             if grant is not None:
                 self._disown(grant)
 
-    async def _granted(self, arguments: list[str | int]) -> tuple[int, int, int, str]:
+    async def _granted(self, arguments: list[str | int]) -> _Reply:
         """Asks the log, and tells it which slots come back; those that it has not heard of stay."""
         unused = self._unused
         self._unused = []
@@ -228,16 +242,16 @@ class RedisLimiter(WaitingLine):
         arguments[6:6] = [len(unused), *named]
         asked_s = self._clock.monotonic()
         try:
-            status, wait_us, then_us, born = await self._answer(self._grant(self._keys, arguments))
+            reply = _Reply(*await self._answer(self._grant(self._keys, arguments)))
         except BaseException:
             self._unused += unused
             raise
-        if status < 0:
+        if reply.status < 0:
             self._unused += unused
-        elif status == 1:
+        elif reply.status == 1:
             self._free_s = max(self._free_s, asked_s)
         self._asked_s = asked_s
-        return status, wait_us, then_us, born
+        return reply
 
     def _arguments(
         self, token: str, weight: int, ahead_s: float, *, urgent: bool = False

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from worker.limits.rate import Rate, granted_share
+from worker.limits.rate import UNLIMITED_WEIGHT, Rate, granted_share
 
 #: the part of each window that is left free for those whom a person waits for
 RESERVE = 0.02
@@ -71,10 +71,7 @@ def earliest(
     nothing. `factor` slows all windows down.
     """
     start = max(now, not_before)
-    room = [
-        (max(1, math.floor(limit.allowed(urgent=urgent) * factor + 1e-9)), limit.span_s)
-        for limit in limits
-    ]
+    room = [(_slowed(limit.allowed(urgent=urgent), factor), limit.span_s) for limit in limits]
     behind = sum(at > now for at in log) if urgent else 0
     if behind:
         at = _after(log, behind, start=start, weight=weight, room=room)
@@ -82,6 +79,15 @@ def earliest(
             return Slot(at, behind)
     at = _after(log, 0, start=start, weight=weight, room=room)
     return Slot(max(at, log[0]) if log else at)
+
+
+def fitting(limits: tuple[Limit, ...], *, factor: float) -> int:
+    """Return the most that fits into every window when all are slowed down by the factor."""
+    return min((_slowed(limit.allowed(), factor) for limit in limits), default=UNLIMITED_WEIGHT)
+
+
+def _slowed(granted: int, factor: float) -> int:
+    return max(1, math.floor(granted * factor + 1e-9))
 
 
 _Room = list[tuple[int, float]]

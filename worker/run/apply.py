@@ -37,10 +37,11 @@ from worker.store import Note, Step
 
 @dataclass(slots=True)
 class _Outbox:
-    """What the lanes of one run still have to send, and by how many to a batch."""
+    """What the lanes of one run still have to send."""
 
     todo: deque[Ready]
-    size: int
+    #: a batch was refused as a whole: what it was about goes one by one
+    singly: bool = False
     taken: int = 0
 
 
@@ -49,8 +50,8 @@ async def apply(work: Work, ready: Sequence[Ready]) -> None:
 
     Several lanes send at a time: while one's batch is on the wire, another's is written down.
     """
-    outbox = _Outbox(deque(ready), size=work.engine.batch_size)
-    lanes = min(BATCHES_AT_ONCE, -(-len(ready) // outbox.size))
+    outbox = _Outbox(deque(ready))
+    lanes = min(BATCHES_AT_ONCE, -(-len(ready) // work.engine.batch_size))
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(lanes):
@@ -86,7 +87,7 @@ async def _lane(work: Work, outbox: _Outbox) -> None:
         await _beyond(work, batch, answers, access=access)
         outbox.todo.extendleft(reversed(_again(work, batch, answers)))
         if any(is_refused_batch(answer) for answer in answers):
-            outbox.size = 1
+            outbox.singly = True
 
 
 def _next_batch(work: Work, outbox: _Outbox) -> tuple[list[Ready], list[Outcome]]:
@@ -96,7 +97,8 @@ def _next_batch(work: Work, outbox: _Outbox) -> tuple[list[Ready], list[Outcome]
     """
     batch: list[Ready] = []
     shut: list[Outcome] = []
-    while outbox.todo and len(batch) < outbox.size:
+    size = 1 if outbox.singly else work.engine.batch_size
+    while outbox.todo and len(batch) < size:
         one = outbox.todo.popleft()
         if one.edit.line_no not in work.open:
             continue

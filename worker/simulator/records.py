@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import msgspec
 
 
-class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request as it was answered. Tokens are never kept."""
 
     #: Seconds since the epoch at arrival.
@@ -28,7 +28,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float = 0.0
 
 
-class WriteRecord(msgspec.Struct, frozen=True, kw_only=True):
+class WriteRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One write as it was judged, alone or as an item of a batch."""
 
     at: float

@@ -22,14 +22,14 @@ SCOPE = (
 )
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, gc=False):
     """An organizer, or somebody to invite."""
 
     email: str
     display_name: str = ""
 
 
-class Attendee(msgspec.Struct, frozen=True):
+class Attendee(msgspec.Struct, frozen=True, gc=False):
     """Somebody invited, and what they answered."""
 
     email: str
@@ -37,7 +37,7 @@ class Attendee(msgspec.Struct, frozen=True):
     status: str = "needs_action"
 
 
-class Location(msgspec.Struct, frozen=True, omit_defaults=True):
+class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A place; lat and long are strings on the wire [§3.3]."""
 
     description: str = ""
@@ -45,7 +45,7 @@ class Location(msgspec.Struct, frozen=True, omit_defaults=True):
     long: str | None = None
 
 
-class Options(msgspec.Struct, frozen=True):
+class Options(msgspec.Struct, frozen=True, gc=False):
     """What may be attempted on an event [§3.3]."""
 
     delete: bool = True
@@ -53,7 +53,7 @@ class Options(msgspec.Struct, frozen=True):
     change_participation_status: bool = True
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event as the provider holds it: the fields of [§3.3], and the write-only ones."""
 
     calendar_id: str
