@@ -59,9 +59,7 @@ class MemoryLimiter(WaitingLine):
         del self._log[self._keep :]
         while self._log and self._log[-1] <= now - self._longest_s:
             self._log.pop()
-        return Answer(
-            granted=True, wait_s=at - now, again_s=0.0, fits=fits, grant=(at, weight)
-        )
+        return Answer(granted=True, wait_s=at - now, again_s=0.0, fits=fits, grant=(at, weight))
 
     def _give_back(self, grant: Any, *, asks_next: bool) -> None:  # noqa: ARG002
         at, weight = grant
