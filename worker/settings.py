@@ -106,7 +106,9 @@ class Settings(BaseSettings):
     )
     lease: float = Field(30.0, description="how long a worker holds a chunk without renewing")
     chunk_budget: float = Field(
-        45.0, description="how long one run of a chunk may take before it checkpoints"
+        75.0,
+        description="how long one run of a chunk may take before it checkpoints, and wait for a"
+        " call; longer than the rate's longest window, or chunks begin anew after each pause",
     )
     settle: float = Field(
         5.0, description="how long after a write in doubt a read may still show the old state"

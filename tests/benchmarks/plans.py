@@ -16,6 +16,8 @@ JOB_ACCOUNTS = {"sparse": 300, "each": 2}
 #: The default limit, with the minute a fifth as long: the same 8.3 a second when it lasts.
 QUICK_RATE = "50/s,100/12s"
 QUICK_SECONDS = 24.0
+#: The same limit serves for the pace of the other scenarios, over three of its windows.
+SCALED_SECONDS = 48.0
 
 
 def plans(only: Sequence[str], peers: Sequence[str]) -> list[Plan]:
@@ -46,8 +48,10 @@ def _of(scenario: Scenario, peer: str) -> Iterator[Plan]:
     # The bare requests show that the floor can be had; its pace follows by formula.
     if peer.startswith("bare") and scenario.name != "dense":
         return
-    # Of a minute after the first; the dense one is what the claims are about: two of them.
-    seconds = 180.0 if scenario.name == "dense" and not peer.startswith("script") else 120.0
+    # The dense one is what the claims are about: two whole minutes after the first.
+    seconds = 120.0 if peer.startswith("script") else 180.0
+    if scenario.name != "dense":
+        scenario, seconds = replace(scenario, rate=QUICK_RATE), SCALED_SECONDS
     yield Plan(scenario=_much(scenario, seconds), peer=peer, kind="steady", seconds=seconds)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worker.cronofy.client import Cronofy
 from worker.cronofy.departure import Departure, bring_home
-from worker.cronofy.edits import MAX_BATCH, Write, build_edit
+from worker.cronofy.edits import Write, build_edit
 from worker.cronofy.hosts import DATA_CENTERS, base_url
 from worker.cronofy.replies import LONG_REPLY, SHORT_REPLY, UNREADABLE, Hopeless
 from worker.cronofy.transport import open_session
@@ -21,7 +21,6 @@ from worker.cronofy.values import (
 __all__ = [
     "DATA_CENTERS",
     "LONG_REPLY",
-    "MAX_BATCH",
     "SHORT_REPLY",
     "UNREADABLE",
     "Access",

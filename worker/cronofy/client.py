@@ -23,7 +23,7 @@ from tenacity import (
 
 from worker.clock import Clock
 from worker.cronofy.departure import Departure
-from worker.cronofy.edits import MAX_BATCH, Write, batch_body, events_path, single_body
+from worker.cronofy.edits import Write, batch_body, events_path, single_body
 from worker.cronofy.events import read_page
 from worker.cronofy.grants import refresh_body, refreshed
 from worker.cronofy.paging import EVENTS, PAGES, Harvest, ReadQuery, Trail
@@ -41,7 +41,7 @@ from worker.cronofy.values import (
 from worker.cronofy.wire import Unreadable, WireCalendars, WireUserInfo, decoded
 from worker.errors import Gone, Unavailable
 from worker.model import Calendar, Event, EventKey
-from worker.rules import PLAIN_TURN, Answer, ReadWindow, Throttled, Turn
+from worker.rules import MAX_BATCH, PLAIN_TURN, Answer, ReadWindow, Throttled, Turn
 
 T = TypeVar("T")
 

@@ -16,9 +16,6 @@ from msgspec import Struct
 
 from worker.model import AllDay, EventKey, Image, Timed, When
 
-#: entries that one batch request takes (cronofy-api §6)
-MAX_BATCH = 50
-
 #: Whatever is not here does not leave: an unknown key could turn an edit into something else.
 _SENDABLE = frozenset(
     {"event_uid", "summary", "start", "end", "transparency", "description", "location"}

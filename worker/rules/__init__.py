@@ -47,9 +47,9 @@ from worker.rules.retry import (
 from worker.rules.schedule import EndBeforeStart, KindMismatch, parse_moment, rescheduled
 from worker.rules.sharing import (
     ACCOUNT_CHUNKS,
-    BATCH,
     BATCHES_AT_ONCE,
     FIRST_WEIGHT,
+    MAX_BATCH,
     Candidate,
     Offer,
     Pick,
@@ -72,11 +72,11 @@ from worker.rules.zones import Ambiguous, find_zone
 
 __all__ = [
     "ACCOUNT_CHUNKS",
-    "BATCH",
     "BATCHES_AT_ONCE",
     "BATCH_REFUSED",
     "FIELDS",
     "FIRST_WEIGHT",
+    "MAX_BATCH",
     "NOT_SENT",
     "PLAIN_TURN",
     "PLAN_FEATURE_MISSING",

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-#: Edits of the largest batch.
-BATCH = 50
+#: Edits that one batch request takes (cronofy-api §6).
+MAX_BATCH = 50
 #: Batches that a run of one chunk has under way at a time, at most.
 BATCHES_AT_ONCE = 4
 #: Chunks of one account that a campaign has out at a time: a slow account takes no more threads.
@@ -55,7 +55,7 @@ class Pick(NamedTuple):
 
 def weight_of(size: int) -> int:
     """Return the calls that a chunk of so many edits has under way at a time, at most."""
-    return min(BATCHES_AT_ONCE, max(1, -(-size // BATCH)))
+    return min(BATCHES_AT_ONCE, max(1, -(-size // MAX_BATCH)))
 
 
 def share_out(offers: Sequence[Offer], *, out: Mapping[str, int], window: int) -> list[Pick]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, select, text
 
 from worker.model import EditState
-from worker.rules import BATCH
+from worker.rules import MAX_BATCH
 from worker.store.chunks import COMPANY
 from worker.store.database import Database
 from worker.store.lookup import edits_of, is_one_of
@@ -40,10 +40,10 @@ GROUP BY edits, hinted, whole, running, proving
 #: Small chunks, a batch and a page each, are summed up as the index has them: SQLite sorts what it
 #: groups otherwise, which takes half a second for a million.
 _BY_CHUNK = f"""
-SELECT state, 0 AS size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size <= {BATCH}
+SELECT state, 0 AS size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size <= {MAX_BATCH}
 GROUP BY state
 UNION ALL
-SELECT state, size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size > {BATCH}
+SELECT state, size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size > {MAX_BATCH}
 GROUP BY state, size
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, String, bindparam, text
 
 from worker.model import ENDED, CampaignState
-from worker.rules import ACCOUNT_CHUNKS, BATCH, BATCHES_AT_ONCE, Candidate
+from worker.rules import ACCOUNT_CHUNKS, BATCHES_AT_ONCE, MAX_BATCH, Candidate
 from worker.store.chunks import MAX_RESCUES
 from worker.store.database import Database
 
@@ -32,8 +32,8 @@ SENDING = "('running', 'verifying', 'cancelling')"
 _OPEN = "({})".format(", ".join(f"'{one}'" for one in CampaignState if one not in ENDED))
 
 _WEIGHT = (
-    f"CASE WHEN k.size > {BATCH * (BATCHES_AT_ONCE - 1)} THEN {BATCHES_AT_ONCE}"
-    f" ELSE (k.size + {BATCH - 1}) / {BATCH} END"
+    f"CASE WHEN k.size > {MAX_BATCH * (BATCHES_AT_ONCE - 1)} THEN {BATCHES_AT_ONCE}"
+    f" ELSE (k.size + {MAX_BATCH - 1}) / {MAX_BATCH} END"
 )
 _HEALTHY = f"k.rescues < {MAX_RESCUES}"
 #: in the words of the indexes, or SQLite does not use them
