@@ -8,6 +8,7 @@ import pytest
 
 from tasks.celery import app, configuration
 from worker.dispatch import QUEUES, RUN_CHUNK, VERIFY_ACCOUNT, message_lists, window_of
+from worker.limits import parse_rate
 from worker.settings import Settings
 
 EXPECTED = {
@@ -91,6 +92,13 @@ def test_a_chunk_ends_long_before_its_message_is_given_to_another() -> None:
     settings = Settings.load({})
     assert settings.chunk_budget * 5 < app.conf.broker_transport_options["visibility_timeout"]
     assert settings.lease / 3 < settings.chunk_budget
+
+
+def test_a_chunk_outlasts_a_pause_of_the_limit() -> None:
+    """One that gives up is claimed and read anew, and so is each that is announced instead."""
+    settings = Settings.load({})
+    longest_s = max(window.seconds for window in parse_rate(settings.rate).windows)
+    assert settings.chunk_budget > longest_s + settings.rate_margin
 
 
 def test_each_queue_is_bound_by_its_own_key() -> None:

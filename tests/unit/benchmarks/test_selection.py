@@ -6,9 +6,10 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.extras import EXTRAS
-from tests.benchmarks.plans import JOB_ACCOUNTS, plans, quick_plans
+from tests.benchmarks.floor import longest_window
+from tests.benchmarks.plans import JOB_ACCOUNTS, QUICK_RATE, plans, quick_plans
 from tests.benchmarks.running import runner_of
-from tests.benchmarks.scenarios import ALL, BY_NAME, FLEETS, PEERS, selected
+from tests.benchmarks.scenarios import ALL, BY_NAME, FLEETS, PEERS, RATE, selected
 
 
 def test_everything_is_every_scenario_with_its_peers() -> None:
@@ -62,6 +63,15 @@ def test_a_scaled_job_says_so() -> None:
         scaled = plan.scenario.named_accounts
         if plan.kind == "job":
             assert bool(scaled) == (plan.scenario.name in JOB_ACCOUNTS)
+
+
+def test_a_scaled_limit_is_as_high_when_it_lasts() -> None:
+    """Only what dense claims is measured at the limit as it is: the others' pace takes a fifth."""
+    for plan in plans([], ["ours"]):
+        is_scaled = plan.kind == "steady" and plan.scenario.name != "dense"
+        assert plan.scenario.rate == (QUICK_RATE if is_scaled else RATE)
+    (count, span), (whole_count, whole_span) = map(longest_window, (QUICK_RATE, RATE))
+    assert count / span == whole_count / whole_span
 
 
 def test_the_short_form_leaves_time_for_start_up() -> None:
