@@ -19,9 +19,9 @@ from worker.errors import SettingsError
 
 _PREFIX = "CALPATCH_"
 _DURATION = re.compile(r"(?P<n>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|min|h|d)?")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 #: a margin as long as the shortest window would halve the rate
 _LONGEST_MARGIN_S = 1.0
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
 def seconds(text: str | float) -> float:

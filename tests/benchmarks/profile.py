@@ -162,7 +162,7 @@ async def a_profiled_world(scenario: Scenario) -> AsyncIterator[tuple[World, str
                 lease=30.0,
                 verify_delay=1.0,
                 verify_within=900.0,
-                chunk_budget=75.0,
+                chunk_budget=Settings.load({}).chunk_budget,
                 calendars_ttl=86400.0,
                 vault_keys=generate_key(),
             ) as world:

@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from tests.unit.cli.commands import Shell, complete_settings
+from worker.app import limiter_of
 from worker.limits import open_limiter, parse_rate
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
@@ -87,6 +88,24 @@ def test_limits_without_redis_say_that_nothing_is_sent(shell: Shell) -> None:
     assert ended.json["limiter"] is None
     assert "nothing is sent" in ended.last_words
     assert "hidden" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(("margin", "longest_s"), [("0s", 10.0), ("1s", 11.0)])
+def test_the_margin_is_added_to_each_window(redis_url: str, margin: str, longest_s: float) -> None:
+    """A slot comes free that much later than the API says: what arrives late still fits."""
+    assert longest_s - 0.9 < asyncio.run(_free_in_s(redis_url, margin=margin)) <= longest_s
+
+
+async def _free_in_s(redis_url: str, *, margin: str) -> float:
+    environ = {"REDIS_URL": redis_url, "RATE": "1/10s", "SHARE": "100%", "RATE_MARGIN": margin}
+    limiter = limiter_of(
+        Settings.load({f"CALPATCH_{name}": value for name, value in environ.items()})
+    )
+    try:
+        await limiter.acquire()
+        return (await limiter.state()).free_in_s
+    finally:
+        await limiter.aclose()
 
 
 async def _use(redis_url: str, *, calls: int, pause_s: float = 0) -> None:

@@ -71,8 +71,6 @@ class NoReply:
     final: bool = False
 
 
-#: the one `NoReply.why` that proves that the API cannot have seen the request
-
 #: Raised before a connection stands, so nothing was sent. Whatever else is raised may come after.
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 

@@ -51,7 +51,7 @@ class MemoryLimiter(WaitingLine):
         now = self._clock.monotonic()
         at, behind = self._earliest(now, weight=weight, urgent=urgent)
         paused_s = max(0.0, self._paused_until_s - now)
-        fits = fitting(self._limits, factor=factor_of(self._pace, now))
+        fits = fitting(self._limits, factor=factor_of(self._pace, now), urgent=urgent)
         if paused_s or at - now > ahead_s:
             again_s = max(paused_s, at - now - ahead_s)
             return Answer(granted=False, wait_s=at - now, again_s=again_s, fits=fits)

@@ -81,9 +81,10 @@ def earliest(
     return Slot(max(at, log[0]) if log else at)
 
 
-def fitting(limits: tuple[Limit, ...], *, factor: float) -> int:
+def fitting(limits: tuple[Limit, ...], *, factor: float, urgent: bool = False) -> int:
     """Return the most that fits into every window when all are slowed down by the factor."""
-    return min((_slowed(limit.allowed(), factor) for limit in limits), default=UNLIMITED_WEIGHT)
+    each = (_slowed(limit.allowed(urgent=urgent), factor) for limit in limits)
+    return min(each, default=UNLIMITED_WEIGHT)
 
 
 def _slowed(granted: int, factor: float) -> int:
