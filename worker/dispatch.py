@@ -14,6 +14,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 
+from worker import points
 from worker.errors import BrokerUnavailable
 from worker.limits import parse_rate
 from worker.rules import Pick
@@ -121,6 +122,7 @@ class Publisher:
 
     def _send(self, producer: Any, task: str, name: str, *, pick: Pick) -> None:
         first, then = _FIRST_THEN[pick.lane]
+        points.reach("publish.before")
         self._app.send_task(
             task,
             args=[name],
@@ -129,6 +131,7 @@ class Publisher:
             producer=producer,
             ignore_result=True,
         )
+        points.reach("publish.after")
 
 
 def relay(store: Store, publisher: Publisher, settings: Settings) -> int:

@@ -15,7 +15,7 @@ import structlog
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from worker import __version__
+from worker import __version__, points
 from worker.clock import Clock
 from worker.cronofy.departure import Departure
 from worker.cronofy.retry_after import retry_after_s
@@ -49,6 +49,13 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
+
+    @property
+    def kind(self) -> str:
+        """What the call does, in the words of `points`."""
+        if self.method == "GET":
+            return "read"
+        return "post" if self.token is not None else "refresh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +120,9 @@ class Transport:
         started = self._clock.monotonic()
         status = 0
         try:
+            points.reach(f"{call.kind}.before")
             reply = await self._exchange(call)
+            points.reach(f"{call.kind}.after")
             status = reply.status if isinstance(reply, Reply) else 0
         finally:
             # Counted even when cancelled: the slot is used, and the API may have seen the call.

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql.elements import ColumnElement
 
+from worker import points
 from worker.errors import SettingsError, StoreUnavailable
 from worker.store.faults import Contended, translated
 from worker.store.tables import UtcTime
@@ -84,6 +85,8 @@ class Database:
         """Open a transaction; commit at the end, roll back on any error."""
         with _transaction(self.engine, begin=self._begins("IMMEDIATE")) as connection:
             yield connection
+            points.reach("commit.before")
+        points.reach("commit.after")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
