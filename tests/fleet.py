@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from threading import Event
 from typing import Any
 
 from tests.accounts_file import import_accounts
+from tests.auditor import Verdict, audit_run, truth_at
 from worker.embedded import ValkeyServer, valkey_server
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
@@ -93,6 +95,15 @@ class Fleet:
         log.close()
         return process
 
+    def audit_run(self) -> Verdict:
+        """Judge everything that has happened so far."""
+        return audit_run(
+            self.store,
+            truth_at(self.simulator_url),
+            secrets=_tokens(self.folder / "accounts.csv"),
+            logs=self.logs(),
+        )
+
     def stop_workers(self) -> None:
         """Stop every worker that still runs."""
         for worker in self.workers:
@@ -114,9 +125,10 @@ def a_fleet(
     concurrency: int = 4,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """Start everything, import the accounts, and stop it all at the end.
+    """Start everything, import the accounts, and stop it all at the end; then the auditor judges.
 
-    With `simulator_url` somebody else serves, and has written `accounts.csv` into the folder.
+    With `simulator_url` somebody else serves, and has written `accounts.csv` into the folder;
+    nothing is judged then.
     """
     with ExitStack() as stack:
         valkey = stack.enter_context(valkey_server())
@@ -135,11 +147,23 @@ def a_fleet(
             valkey=valkey,
             simulator_url=url,
         )
+        if not simulator_url:
+            stack.push(_judging(fleet))
         stack.callback(fleet.stop_workers)
         for _ in range(workers):
             fleet.start_worker(concurrency=concurrency)
         stack.callback(_stop, fleet.start_clock())
         yield fleet
+
+
+def _judging(fleet: Fleet) -> Callable[..., None]:
+    """Return what judges the run when it ends well, after the last process has stopped."""
+
+    def judge(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            fleet.audit_run().check()
+
+    return judge
 
 
 def _environ(database_url: str, redis_url: str, api_url: str) -> dict[str, str]:
@@ -187,6 +211,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(timeout=10)
+
+
+def _tokens(accounts: Path) -> list[str]:
+    with accounts.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row[name] for row in rows for name in ("access_token", "refresh_token")]
 
 
 def pause(seconds: float) -> None:

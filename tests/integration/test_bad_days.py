@@ -93,7 +93,7 @@ async def test_a_fault_that_passes_costs_time_and_nothing_else(
 
         assert set(outcomes.values()) == {VERIFIED}
         assert all(world.shift_of(number) == timedelta(hours=1) for number in range(PEOPLE))
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 LASTING: list[tuple[str, Act, tuple[str, str]]] = [
@@ -127,7 +127,7 @@ async def test_a_fault_that_stays_ends_every_edit_by_name(
 
         assert set(outcomes.values()) == {expected}
         assert all(world.shift_of(number) == timedelta(0) for number in range(PEOPLE))
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_pages_that_never_end_are_not_followed_for_ever(sqlite_url: str) -> None:
@@ -156,7 +156,7 @@ async def test_402_stops_the_whole_campaign(sqlite_url: str) -> None:
         ended = world.store.campaigns.get(campaign)
         assert ended is not None
         assert (ended.state, ended.state_reason) == (CampaignState.FAILED, "plan_feature_missing")
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_locked_account_is_parked_and_others_go_on(sqlite_url: str) -> None:
@@ -175,7 +175,7 @@ async def test_a_locked_account_is_parked_and_others_go_on(sqlite_url: str) -> N
         account = world.store.accounts.get(ACCOUNT)
         assert account is not None
         assert (account.status, account.reason) == (AccountStatus.PARKED, "account_locked")
-        world.audit_run(locked, open_)
+        world.audit_run()
 
 
 async def test_a_second_profile_works_on_while_the_first_is_locked(sqlite_url: str) -> None:
@@ -209,7 +209,7 @@ async def test_an_expired_token_is_refreshed_once_for_all(sqlite_url: str) -> No
 
         assert set(outcomes.values()) == {VERIFIED}
         assert sum(r.route == "token" for r in world.sim.requests) == 1
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_revoked_account_is_lost_and_says_so(sqlite_url: str) -> None:
@@ -256,7 +256,7 @@ async def test_somebody_elses_edit_in_between_is_not_overwritten(sqlite_url: str
 
         assert await world.drain(campaign) == {2: ("conflict", "changed_elsewhere")}
         assert world.shift_of(0) == timedelta(days=1)
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_title_changed_between_doubt_and_resend_survives(sqlite_url: str) -> None:
@@ -270,7 +270,7 @@ async def test_a_title_changed_between_doubt_and_resend_survives(sqlite_url: str
 
         assert await world.drain(campaign) == {2: VERIFIED}
         assert world.sim.event(CALENDAR, event_uid(0)).summary == "Renamed by its owner"
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_write_that_shows_late_is_not_sent_twice(sqlite_url: str) -> None:
@@ -283,7 +283,7 @@ async def test_a_write_that_shows_late_is_not_sent_twice(sqlite_url: str) -> Non
 
         assert await world.drain(campaign) == {2: VERIFIED}
         assert world.writes_to(0) == 1
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_chunk_that_is_rescued_at_once_waits_out_the_lag_as_well(sqlite_url: str) -> None:
@@ -299,7 +299,7 @@ async def test_a_chunk_that_is_rescued_at_once_waits_out_the_lag_as_well(sqlite_
 
         assert await world.drain(campaign) == {2: VERIFIED}
         assert world.writes_to(0) == 1
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_very_late_write_is_proven_late(sqlite_url: str) -> None:

@@ -67,7 +67,7 @@ async def test_a_quiet_run_costs_what_the_forecast_says(sqlite_url: str, edits: 
 
         assert set(outcomes.values()) == {("verified", "verified")}
         assert calls(world, campaign).total() == forecast(edits)
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_the_next_campaign_needs_no_list_and_one_without_proof_no_sweep(
@@ -129,7 +129,7 @@ async def test_edits_without_a_date_share_one_read_across_their_chunks(sqlite_ur
         assert len(outcomes) == 100
         counted = calls(world, campaign)
         assert sum(counted[route] for route in READS) == 5
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_what_is_not_where_its_date_says_costs_the_rest_and_no_day_twice(
@@ -247,7 +247,7 @@ async def test_the_lanes_of_a_chunk_share_transactions(sqlite_url: str) -> None:
         intents = [one for one in seen if one.startswith("UPDATE edits SET") and "sent_at" in one]
         assert 1 <= len(intents) < 4
         await world.drain(campaign)
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 def test_permissions_are_believed_for_longer_than_refusals() -> None:

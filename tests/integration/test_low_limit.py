@@ -30,4 +30,4 @@ async def test_batches_shrink_to_what_the_api_lets_through(sqlite_url: str) -> N
         assert max(refused) > 20
         assert all(size <= 20 for size in sizes[len(sizes) // 2 :])
         assert all(world.writes_to(number) == 1 for number in range(EDITS))
-        world.audit_run(campaign)
+        world.audit_run()

@@ -30,7 +30,7 @@ async def test_every_editable_event_moves_once_and_is_proven(database_url: str) 
         ended = world.store.campaigns.get(campaign)
         assert ended is not None
         assert ended.state is CampaignState.COMPLETED
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_what_must_not_be_touched_is_skipped_by_name(database_url: str) -> None:
@@ -64,7 +64,7 @@ async def test_what_must_not_be_touched_is_skipped_by_name(database_url: str) ->
             "calendar_read_only", "permission_missing", "not_found",
         ]  # fmt: skip
         assert not world.sim.writes
-        world.audit_run(*campaigns)
+        world.audit_run()
 
 
 async def test_only_the_fields_asked_for_are_changed(sqlite_url: str) -> None:
@@ -85,7 +85,7 @@ async def test_only_the_fields_asked_for_are_changed(sqlite_url: str) -> None:
         assert set(world.sim.writes[0].body or {}) == {
             "event_uid", "summary", "start", "end", "transparency",
         }  # fmt: skip
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 @pytest.mark.parametrize("reset", ["omitted_location", "omitted_transparency"])
@@ -122,7 +122,7 @@ async def test_the_setting_for_such_an_api_sends_the_location_along(sqlite_url: 
         location = world.sim.event(CALENDAR, event_uid(1)).location
         assert location is not None
         assert location.description == "Room 1"
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_an_event_without_a_hint_is_found(sqlite_url: str) -> None:
@@ -133,7 +133,7 @@ async def test_an_event_without_a_hint_is_found(sqlite_url: str) -> None:
         campaign = world.submit([1], hinted=False)
 
         assert await world.drain(campaign) == {2: VERIFIED}
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_an_event_with_a_wrong_hint_is_found(sqlite_url: str) -> None:
@@ -147,7 +147,7 @@ async def test_an_event_with_a_wrong_hint_is_found(sqlite_url: str) -> None:
 
         assert await world.drain(campaign) == {2: VERIFIED}
         assert world.sim.event(CALENDAR, event_uid(1)).start == far + timedelta(hours=1)
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_the_same_file_again_changes_nothing(sqlite_url: str) -> None:
@@ -164,7 +164,7 @@ async def test_the_same_file_again_changes_nothing(sqlite_url: str) -> None:
 
         assert set(outcomes.values()) == {("skipped", "already_in_campaign")}
         assert all(world.writes_to(number) == 1 for number in range(5))
-        world.audit_run(first, second)
+        world.audit_run()
 
 
 async def test_an_absolute_edit_that_is_true_already_is_unchanged(sqlite_url: str) -> None:
@@ -177,7 +177,7 @@ async def test_an_absolute_edit_that_is_true_already_is_unchanged(sqlite_url: st
 
         assert await world.drain(campaign) == {2: ("unchanged", "already_as_asked")}
         assert not world.sim.writes
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_moved_event_whose_updated_does_not_move_is_proven_by_its_dates(
@@ -191,7 +191,7 @@ async def test_a_moved_event_whose_updated_does_not_move_is_proven_by_its_dates(
         campaign = world.submit([1])
 
         assert await world.drain(campaign) == {2: VERIFIED}
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_provider_that_tidies_texts_is_no_mismatch(sqlite_url: str) -> None:
@@ -256,7 +256,7 @@ async def test_two_campaigns_never_edit_one_event_at_the_same_time(database_url:
 
         assert await world.drain(second) == {2: ("skipped", "already_in_campaign")}
         assert await world.drain(first) == {2: VERIFIED}
-        world.audit_run(first, second)
+        world.audit_run()
 
 
 async def test_batches_that_count_each_entry_stay_within_one_grant(sqlite_url: str) -> None:
@@ -271,7 +271,7 @@ async def test_batches_that_count_each_entry_stay_within_one_grant(sqlite_url: s
 
         assert set(outcomes.values()) == {VERIFIED}
         assert max(r.items for r in world.sim.requests if r.route == "batch") <= 20
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_an_hour_by_the_wall_clock_keeps_the_zone_that_the_event_shows(

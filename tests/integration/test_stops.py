@@ -92,7 +92,7 @@ async def test_an_edit_in_doubt_is_settled_after_its_campaign_was_cancelled(
         assert await world.drain(campaign, within_s=5) == {2: outcome}
         assert len(world.sim.writes) <= 1
         assert sum(one.route == "events" for one in world.sim.requests) < 6
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_write_that_waits_for_its_grant_stays_when_the_campaign_is_cancelled(
@@ -108,7 +108,7 @@ async def test_a_write_that_waits_for_its_grant_stays_when_the_campaign_is_cance
 
         assert set((await world.drain(campaign)).values()) == {CANCELLED}
         assert not world.sim.writes
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_write_that_waits_for_its_grant_stays_when_the_lease_is_lost(
@@ -126,7 +126,7 @@ async def test_a_write_that_waits_for_its_grant_stays_when_the_lease_is_lost(
 
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
         assert all(world.writes_to(number) == 1 for number in range(3))
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_late_message_leaves_a_paused_campaign_alone(sqlite_url: str) -> None:
@@ -253,7 +253,7 @@ async def test_an_outcome_is_kept_while_the_database_is_away() -> None:
             assert await run == "verifying"
             assert set((await world.drain(campaign)).values()) == {VERIFIED}
             assert all(world.writes_to(number) == 1 for number in range(2))
-            world.audit_run(campaign)
+            world.audit_run()
 
 
 async def test_a_calendar_that_is_gone_since_is_looked_up_anew(sqlite_url: str) -> None:
@@ -363,7 +363,7 @@ async def test_a_worker_whose_clock_is_wrong_proves_all_the_same(sqlite_url: str
         world.engine = replace(world.engine, clock=Ahead())
 
         assert await world.drain(campaign) == {2: VERIFIED}
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_a_calendar_that_nobody_can_read_again_ends_unverified(sqlite_url: str) -> None:

@@ -92,7 +92,7 @@ async def test_two_processes_refresh_once(database_url: str) -> None:
 
         assert refreshes(world) == 1
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
-        world.audit_run(campaign)
+        world.audit_run()
 
 
 async def test_an_account_that_was_forgotten_and_imported_again_is_taken_up(

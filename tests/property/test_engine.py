@@ -140,7 +140,7 @@ async def play(script: dict[str, Any], url: str) -> None:
         patches = dict(enumerate(script["patches"][: len(script["kinds"])]))
         campaign = world.submit(patches, chunk_size=script["chunk_size"])
         told = await run(world, campaign, script)
-        world.audit_run(campaign)
+        world.audit_run()
         judge(world, campaign, patches=patches, told=told)
 
 

@@ -78,7 +78,7 @@ class Control:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """All true events as JSON lines, each with account and initial image."""
         self._sim.settle()
-        return await _stream(request, _images(self._sim))
+        return await _stream(request, images(self._sim))
 
     async def _requests(self, request: web.Request) -> web.StreamResponse:
         return await _stream(request, _slice(self._sim.requests, request))
@@ -209,7 +209,9 @@ def _shown_account(account: Account) -> dict[str, Any]:
     }
 
 
-def _images(sim: Simulator) -> Iterator[dict[str, Any]]:
+def images(sim: Simulator) -> Iterator[dict[str, Any]]:
+    """Every event as it is and as it was seeded, and whether people changed it themselves."""
+    meddled = set(sim.meddled)
     for key, event in sim.events.items():
         initial: Event | None = sim.initial.get(key)
         yield {
@@ -217,6 +219,7 @@ def _images(sim: Simulator) -> Iterator[dict[str, Any]]:
             "calendar_id": key[0],
             "event_uid": key[1],
             "changed": event is not initial,
+            "meddled": key in meddled,
             "event": event,
             "initial": initial,
         }

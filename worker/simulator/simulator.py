@@ -62,6 +62,8 @@ class Simulator:
         self.diaries: dict[str, Diary] = {}
         self.requests: list[RequestRecord] = []
         self.writes: list[WriteRecord] = []
+        #: Whatever people changed themselves, in order.
+        self.meddled: list[Key] = []
         self.faults = FaultPlan()
         self.channels: dict[str, Channel] = {}
         #: Callbacks waiting for delivery, and who to wake for them.
@@ -131,6 +133,7 @@ class Simulator:
         before = self.event(calendar_id, event_uid)
         after = msgspec.structs.replace(before, **_typed(fields), updated=utc(self.clock()))
         self.put(after)
+        self.meddled.append(after.key)
         self.notify(after)
         return after
 
