@@ -189,26 +189,15 @@ class World:
 
     async def step(self) -> int:
         """Do what relay, clock and workers would do now; returns how much there was to do."""
-        self.store.campaigns.settle_all()
-        self.store.queue.take_apart_poison()
-        due = self.store.queue.take_due(window=8, resend_after_s=60.0)
-        await asyncio.gather(*(run_chunk(self.engine, chunk) for _, chunk in due.chunks))
-        await asyncio.gather(*(verify_account(self.engine, account) for account in due.accounts))
-        return len(due.chunks) + len(due.accounts)
+        return await step(self.engine)
 
     async def drain(
         self, campaign_id: str, *, within_s: float = 30.0
     ) -> dict[int, tuple[str, str]]:
         """Go on until the campaign has ended; returns (state, code) by line."""
         async with asyncio.timeout(within_s):
-            while True:
-                busy = await self.step()
-                campaign = self.store.campaigns.get(campaign_id)
-                assert campaign is not None
-                if campaign.state in ENDED:
-                    return self.outcomes(campaign_id)
-                if not busy:
-                    await asyncio.sleep(0.02)
+            await drain(self.engine, campaign_id)
+        return self.outcomes(campaign_id)
 
     def outcomes(self, campaign_id: str) -> dict[int, tuple[str, str]]:
         """Return (state, code) of each line."""
@@ -250,6 +239,29 @@ def soon(number: int) -> datetime:
     return base + timedelta(days=2 + number % 5, hours=number % 20)
 
 
+async def step(engine: Engine, *, resend_after_s: float = 60.0) -> int:
+    """Do what relay, clock and workers would do now; returns how much there was to do."""
+    queue = engine.store.queue
+    engine.store.campaigns.settle_all()
+    queue.take_apart_poison()
+    due = queue.take_due(window=8, resend_after_s=resend_after_s)
+    await asyncio.gather(*(run_chunk(engine, chunk) for _, chunk in due.chunks))
+    await asyncio.gather(*(verify_account(engine, account) for account in due.accounts))
+    return len(due.chunks) + len(due.accounts)
+
+
+async def drain(engine: Engine, campaign_id: str, *, resend_after_s: float = 60.0) -> None:
+    """Go on until the campaign has ended."""
+    while True:
+        busy = await step(engine, resend_after_s=resend_after_s)
+        campaign = engine.store.campaigns.get(campaign_id)
+        assert campaign is not None
+        if campaign.state in ENDED:
+            return
+        if not busy:
+            await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
 async def a_world(
     database_url: str,
@@ -262,47 +274,51 @@ async def a_world(
     sim = Simulator(behaviour or Behaviour(rate=(), lag_s=0.05))
     store = Store(Database(database_url))
     migrate(store.database)
-    values: dict[str, Any] = QUICK | changed
+    async with _closing(store.database), SimulatorServer(sim) as server:
+        values: dict[str, Any] = {
+            "database_url": database_url,
+            "api_url": server.url,
+            "cronofy_client_id": SIM_CLIENT_ID,
+            "cronofy_client_secret": SIM_CLIENT_SECRET,
+            "vault_keys": generate_key(),
+            "batch_counts_as": "one",
+            "share": 1.0,
+            "rate": rate,
+        }
+        settings = Settings.model_validate(values | QUICK | changed)
+        async with an_engine(settings, store=store) as engine:
+            world = World(sim=sim, engine=engine, store=store, url=server.url)
+            yield world
+            world.audit_run()
+
+
+@asynccontextmanager
+async def an_engine(
+    settings: Settings, *, store: Store, owner: str = "test:1"
+) -> AsyncIterator[Engine]:
+    """Open what a run needs, with a limiter of its own in memory and short patience."""
     limits = ClientLimits(
-        batch_counts_as=values.get("batch_counts_as", "one"),
+        batch_counts_as=settings.batch_counts_as,
         total_s=2.0,
         sock_read_s=1.5,
         queue_s=5.0,
         patience_s=5.0,
     )
-    async with (
-        _closing(store.database),
-        SimulatorServer(sim) as server,
-        open_session(limits) as session,
-    ):
-        settings = Settings.model_validate(
-            {
-                "database_url": database_url,
-                "api_url": server.url,
-                "cronofy_client_id": SIM_CLIENT_ID,
-                "cronofy_client_secret": SIM_CLIENT_SECRET,
-                "batch_counts_as": "one",
-                "share": 1.0,
-            }
-            | values
-        )
-        limiter = MemoryLimiter(rate=parse_rate(rate), share=1.0, clock=SystemClock())
-        clock = SystemClock()
+    clock = SystemClock()
+    limiter = MemoryLimiter(rate=parse_rate(settings.rate), share=1.0, clock=clock)
+    async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
-            engine = Engine(
+            yield Engine(
                 store=store,
                 client=Cronofy(session, limiter, clock=clock, limits=limits),
                 limiter=limiter,
-                vault=Vault([generate_key()]),
+                vault=Vault(settings.keys),
                 clock=clock,
                 settings=settings,
                 threads=threads,
-                owner="test:1",
+                owner=owner,
                 roll=lambda: 0.0,
             )
-            world = World(sim=sim, engine=engine, store=store, url=server.url)
-            yield world
-            world.audit_run()
 
 
 @asynccontextmanager

@@ -1,0 +1,147 @@
+"""Every crash point, at its first, middle and last time: killed there, another life ends the work.
+
+What comes out must be what comes out when nothing happens, with not one write more: after a crash
+calpatch reads first, so that no guest is mailed twice (laws 3 and 5; fault rows 1 to 3, 19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.lives import End, Lives, Order, lives, plain
+from tests.world import HOUR, World, a_world
+from worker.model import Patch, Policy
+from worker.simulator import Behaviour
+
+#: so that what a crash leaves behind is soon given back; a life that is slow loses no lease by it
+#: crashes of one walk: the numbers of commits differ a little from run to run
+LEAST = 30
+#: who has to read after a crash proves what nobody asked to be proven
+PROVEN = ("verified", "verified")
+SETTINGS = {"lease": 1.0, "settle": 0.3, "verify_delay": 0.02, "verify_within": 8.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What each life has to do."""
+
+    patches: Mapping[int, Patch]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    #: the access token has run out
+    is_stale: bool = False
+    #: the edits whose event may not be touched
+    untouched: tuple[int, ...] = ()
+
+
+SCENARIOS = {
+    # Four batches in lanes, something of everything, and a proof.
+    "batches": Scenario(
+        patches={number: Patch(move=HOUR) for number in range(6)}
+        | {6: Patch(summary="Another title"), 7: Patch(move=HOUR), 8: Patch(summary="Meeting 8")},
+        settings={"batch_size": 2},
+        untouched=(7, 8),
+    ),
+    # One by one, with a refresh first, and without a proof.
+    "singles": Scenario(
+        patches={number: Patch(move=HOUR) for number in range(3)},
+        settings={"batch_size": 1},
+        policy=Policy(verify="none"),
+        is_stale=True,
+    ),
+}
+
+
+def positions(reached: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield where to kill: each commit, and each call the first, middle and last time."""
+    for name, times in sorted(reached.items()):
+        if name.startswith("commit"):
+            yield from ((name, at) for at in range(1, times + 1))
+        else:
+            yield from ((name, at) for at in sorted({1, (times + 1) // 2, times}))
+
+
+class Stage:
+    """One world in which the same scenario is played again and again, by new people each time."""
+
+    def __init__(self, world: World, scenario: Scenario, forks: Lives) -> None:
+        self._world = world
+        self._scenario = scenario
+        self._forks = forks
+        self._runs = 0
+
+    async def play(self, point: str = "", at: int = 0) -> tuple[End, list[tuple[str, str]]]:
+        """Play the scenario, killed at a point; returns the first life's end and the outcomes."""
+        self._runs += 1
+        sub = f"acc_{self._runs}"
+        campaign = self._prepared(sub)
+        order = Order(
+            settings=plain(self._world.engine.settings),
+            campaign=campaign,
+            owner=f"{sub}:1",
+            point=point,
+            at=at,
+        )
+        end = await self._forks.live(order)
+        if point:
+            again = Order(settings=order.settings, campaign=campaign, owner=f"{sub}:2")
+            assert (await self._forks.live(again)).code == 0, f"{point} {at}: nobody ended it"
+        self._check_writes(f"{point} {at}")
+        outcomes = self._world.outcomes(campaign)
+        return end, [outcomes[line] for line in sorted(outcomes)]
+
+    def _number(self, number: int) -> int:
+        return self._runs * 100 + number
+
+    def _prepared(self, sub: str) -> str:
+        world, calendar = self._world, f"cal_{sub}"
+        world.add_account(sub, calendars=[calendar])
+        for number, patch in self._scenario.patches.items():
+            own = self._number(number)
+            title = patch.summary if number == 8 and patch.summary else f"Meeting {own}"
+            world.add_event(own, calendar_id=calendar, summary=title, recurring=number == 7)
+        if self._scenario.is_stale:
+            world.sim.access_tokens[f"access-{sub}"] = (sub, 0.0)
+        patches = {self._number(number): one for number, one in self._scenario.patches.items()}
+        return world.submit(
+            patches, key=sub, account=sub, calendar_id=calendar, policy=self._scenario.policy
+        )
+
+    def _check_writes(self, where: str) -> None:
+        for number in self._scenario.patches:
+            expected = 0 if number in self._scenario.untouched else 1
+            found = self._world.writes_to(self._number(number), calendar_id=f"cal_acc_{self._runs}")
+            assert found == expected, f"{where}: event {number} was written {found} times"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_crash_anywhere_changes_nothing(
+    database_url: str, tmp_path: Path, name: str
+) -> None:
+    """Law 3 and 5 at every point: the same outcomes, each event written once."""
+    scenario = SCENARIOS[name]
+    behaviour = Behaviour(rate=(), lag_s=0.02)
+    settings = SETTINGS | dict(scenario.settings)
+    async with (
+        a_world(database_url, behaviour=behaviour, **settings) as world,
+        lives(tmp_path) as forks,
+    ):
+        stage = Stage(world, scenario, forks)
+        calm, expected = await stage.play()
+        assert calm.code == 0
+        tried = 0
+        for point, at in positions(calm.reached):
+            end, outcomes = await stage.play(point, at)
+            if not end.was_killed:
+                continue  # lanes that write together commit once less
+            same = zip(outcomes, expected, strict=True)
+            assert all(one in (other, PROVEN) for one, other in same), f"{point} {at}: {outcomes}"
+            tried += 1
+        assert tried >= LEAST, calm.reached
