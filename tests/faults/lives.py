@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,6 +25,7 @@ from pydantic import SecretStr
 
 from tests.world import an_engine, drain
 from worker import points
+from worker.model import ENDED
 from worker.settings import Settings
 from worker.store import Database, Store
 from worker.tokens import session
@@ -42,6 +44,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     point: str = ""
     at: int = 0
+    #: a worker of Celery with its clock, by way of Redis; otherwise the engine alone
+    celery: bool = False
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +124,8 @@ def _live(order: Order, tally: Path) -> NoReturn:
     code = 1
     try:
         reached = _listen(order)
+        if order.celery:
+            _work_for_celery(order, lambda: tally.write_text(json.dumps(reached)))
         asyncio.run(_work(order))
         tally.write_text(json.dumps(reached))
         code = 0
@@ -156,6 +162,43 @@ async def _work(order: Order) -> None:
         an_engine(settings, store=store, owner=order.owner) as engine,
     ):
         await drain(engine, order.campaign, resend_after_s=RESEND_AFTER_S)
+
+
+def _work_for_celery(order: Order, tell: Callable[[], object]) -> NoReturn:
+    """Be a worker of Celery, as deployed, with a clock in a thread beside it."""
+    os.environ.update({f"CALPATCH_{name.upper()}": str(it) for name, it in order.settings.items()})
+    from kombu.message import Message
+
+    from tasks.celery import app
+    from tasks.upkeep import sweep_once
+
+    acknowledge = Message.ack
+
+    def ack(self: Message, *arguments: Any, **named: Any) -> None:
+        points.reach("ack.before")
+        acknowledge(self, *arguments, **named)
+        points.reach("ack.after")
+
+    Message.ack = ack
+    store = Store(Database(order.settings["database_url"]))
+
+    def beat() -> None:
+        until = time.monotonic() + LONGEST_S
+        while time.monotonic() < until:
+            sweep_once()
+            campaign = store.campaigns.get(order.campaign)
+            if campaign is not None and campaign.state in ENDED:
+                tell()
+                os._exit(0)
+            threading.Event().wait(0.1)
+        os._exit(2)
+
+    threading.Thread(target=beat, daemon=True).start()
+    app.Worker(
+        pool="threads", concurrency=2, loglevel="WARNING", hostname=f"{order.owner}@test",
+        without_gossip=True, without_mingle=True, without_heartbeat=True,
+    ).start()  # fmt: skip
+    os._exit(3)
 
 
 if __name__ == "__main__":

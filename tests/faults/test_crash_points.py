@@ -7,20 +7,25 @@ calpatch reads first, so that no guest is mailed twice (laws 3 and 5; fault rows
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.faults.lives import End, Lives, Order, lives, plain
 from tests.world import HOUR, World, a_world
+from worker.embedded import ValkeyServer
 from worker.model import Patch, Policy
 from worker.simulator import Behaviour
 
 #: so that what a crash leaves behind is soon given back; a life that is slow loses no lease by it
 #: crashes of one walk: the numbers of commits differ a little from run to run
 LEAST = 30
+LEAST_AMID_MESSAGES = 6
+#: a provider that shows writes soon
+QUICK = Behaviour(rate=(), lag_s=0.02)
 #: who has to read after a crash proves what nobody asked to be proven
 PROVEN = ("verified", "verified")
 SETTINGS = {"lease": 1.0, "settle": 0.3, "verify_delay": 0.02, "verify_within": 8.0}
@@ -35,6 +40,7 @@ class Scenario:
     policy: Policy = field(default_factory=Policy)
     #: the access token has run out
     is_stale: bool = False
+    chunk_size: int = 200
     #: the edits whose event may not be touched
     untouched: tuple[int, ...] = ()
 
@@ -69,10 +75,13 @@ def positions(reached: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 class Stage:
     """One world in which the same scenario is played again and again, by new people each time."""
 
-    def __init__(self, world: World, scenario: Scenario, forks: Lives) -> None:
+    def __init__(
+        self, world: World, scenario: Scenario, forks: Lives, *, celery: bool = False
+    ) -> None:
         self._world = world
         self._scenario = scenario
         self._forks = forks
+        self._celery = celery
         self._runs = 0
 
     async def play(self, point: str = "", at: int = 0) -> tuple[End, list[tuple[str, str]]]:
@@ -86,10 +95,11 @@ class Stage:
             owner=f"{sub}:1",
             point=point,
             at=at,
+            celery=self._celery,
         )
         end = await self._forks.live(order)
         if point:
-            again = Order(settings=order.settings, campaign=campaign, owner=f"{sub}:2")
+            again = structs.replace(order, owner=f"{sub}:2", point="")
             assert (await self._forks.live(again)).code == 0, f"{point} {at}: nobody ended it"
         self._check_writes(f"{point} {at}")
         outcomes = self._world.outcomes(campaign)
@@ -109,7 +119,12 @@ class Stage:
             world.sim.access_tokens[f"access-{sub}"] = (sub, 0.0)
         patches = {self._number(number): one for number, one in self._scenario.patches.items()}
         return world.submit(
-            patches, key=sub, account=sub, calendar_id=calendar, policy=self._scenario.policy
+            patches,
+            key=sub,
+            account=sub,
+            calendar_id=calendar,
+            policy=self._scenario.policy,
+            chunk_size=self._scenario.chunk_size,
         )
 
     def _check_writes(self, where: str) -> None:
@@ -117,6 +132,23 @@ class Stage:
             expected = 0 if number in self._scenario.untouched else 1
             found = self._world.writes_to(self._number(number), calendar_id=f"cal_acc_{self._runs}")
             assert found == expected, f"{where}: event {number} was written {found} times"
+
+
+async def walk(stage: Stage, *, kinds: tuple[str, ...] = ()) -> int:
+    """Play the scenario, killed at each point in turn; returns how many processes died."""
+    calm, expected = await stage.play()
+    assert calm.code == 0
+    died = 0
+    for point, at in positions(calm.reached):
+        if kinds and not point.startswith(kinds):
+            continue
+        end, outcomes = await stage.play(point, at)
+        if not end.was_killed:
+            continue  # lanes that write together commit once less
+        died += 1
+        same = zip(outcomes, expected, strict=True)
+        assert all(one in (other, PROVEN) for one, other in same), f"{point} {at}: {outcomes}"
+    return died
 
 
 @pytest.mark.slow
@@ -127,21 +159,27 @@ async def test_a_crash_anywhere_changes_nothing(
 ) -> None:
     """Law 3 and 5 at every point: the same outcomes, each event written once."""
     scenario = SCENARIOS[name]
-    behaviour = Behaviour(rate=(), lag_s=0.02)
     settings = SETTINGS | dict(scenario.settings)
     async with (
-        a_world(database_url, behaviour=behaviour, **settings) as world,
+        a_world(database_url, behaviour=QUICK, **settings) as world,
         lives(tmp_path) as forks,
     ):
-        stage = Stage(world, scenario, forks)
-        calm, expected = await stage.play()
-        assert calm.code == 0
-        tried = 0
-        for point, at in positions(calm.reached):
-            end, outcomes = await stage.play(point, at)
-            if not end.was_killed:
-                continue  # lanes that write together commit once less
-            same = zip(outcomes, expected, strict=True)
-            assert all(one in (other, PROVEN) for one, other in same), f"{point} {at}: {outcomes}"
-            tried += 1
-        assert tried >= LEAST, calm.reached
+        assert await walk(Stage(world, scenario, forks)) >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("delivery", ["early", "late"])
+async def test_a_crash_amid_messages_changes_nothing(
+    database_url: str, tmp_path: Path, valkey: ValkeyServer, delivery: str
+) -> None:
+    """Around each message and its acknowledgement: SQL knows what is to be done (law 1)."""
+    scenario = replace(SCENARIOS["batches"], chunk_size=3)
+    settings = SETTINGS | dict(scenario.settings)
+    settings |= {"redis_url": valkey.url, "delivery": delivery, "resend_after": 1.0}
+    async with (
+        a_world(database_url, behaviour=QUICK, **settings) as world,
+        lives(tmp_path) as forks,
+    ):
+        stage = Stage(world, scenario, forks, celery=True)
+        assert await walk(stage, kinds=("publish", "ack")) >= LEAST_AMID_MESSAGES
