@@ -60,6 +60,15 @@ class _Trap:
     after: int | None = None
     text: bytes = b""
     answer: bool = False
+    #: so many pieces with the text may still pass
+    skip: int = 0
+
+    def has(self, data: bytes) -> bool:
+        """Tell whether a piece is the one; it is counted."""
+        if self.text not in data:
+            return False
+        self.skip -= 1
+        return self.skip < 0
 
 
 @dataclass(slots=True, eq=False)
@@ -146,13 +155,18 @@ class Proxy:
         """
         self._set_trap(_Trap(way, times, after=n_bytes))
 
-    def reset_at(self, text: bytes, way: Way = "up", *, times: int | None = None) -> None:
-        """Reset a connection instead of passing the piece that holds this text."""
-        self._set_trap(_Trap(way, times, text=text))
+    def reset_at(
+        self, text: bytes = b"", way: Way = "up", *, skip: int = 0, times: int | None = None
+    ) -> None:
+        """Reset a connection instead of passing a piece that holds this text.
 
-    def lose_answer(self, of: bytes, *, times: int | None = 1) -> None:
-        """Pass the piece that holds this text; when the server has answered it, reset instead."""
-        self._set_trap(_Trap("up", times, text=of, answer=True))
+        The first `skip` such pieces, of all connections together, may pass.
+        """
+        self._set_trap(_Trap(way, times, text=text, skip=skip))
+
+    def lose_answer(self, of: bytes = b"", *, skip: int = 0, times: int | None = 1) -> None:
+        """Pass a piece that holds this text; when the server has answered it, reset instead."""
+        self._set_trap(_Trap("up", times, text=of, answer=True, skip=skip))
 
     def heal(self) -> None:
         """End all faults. Links that were half-open are reset, as when the route is back."""
@@ -312,11 +326,11 @@ class Proxy:
         if trap is None or trap.left == 0:
             return data, False
         if trap.answer:
-            if way == "up" and trap.text in data:
+            if way == "up" and trap.has(data):
                 link.is_asked = True
             is_due, kept = way == "down" and link.is_asked, b""
         elif trap.after is None:
-            is_due, kept = way == trap.way and trap.text in data, b""
+            is_due, kept = way == trap.way and trap.has(data), b""
         else:
             room = trap.after - link.passed[way]
             is_due, kept = way == trap.way and len(data) > room, data[:room]

@@ -288,6 +288,19 @@ def test_lose_answer_lets_the_server_hear(proxy: Proxy, heard: list[bytes]) -> N
         assert asked(client, b"COMMIT") == b"COMMIT"
 
 
+def test_the_nth_piece_can_be_meant(proxy: Proxy, heard: list[bytes]) -> None:
+    """Pieces are counted over all connections: so every statement of a run can be walked over."""
+    proxy.reset_at(skip=2, times=1)
+    with connected(proxy) as one, connected(proxy) as other:
+        assert asked(one, b"1") == b"1"
+        assert asked(other, b"2") == b"2"
+        one.sendall(b"3")
+        with pytest.raises(ConnectionResetError):
+            one.recv(1)
+        assert asked(other, b"4") == b"4"
+    assert b"3" not in heard
+
+
 def test_a_server_that_is_down_looks_like_one(proxy: Proxy) -> None:
     """With nobody behind it, the proxy's clients are turned away and the proxy lives on."""
     with a_proxy("127.0.0.1", _nobody()) as alone:
