@@ -10,14 +10,18 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.accounts_file import import_accounts
 from tests.auditor import Verdict, audit_run, truth_at
+from tests.faults.proxy import Proxy, a_proxy
+from tests.faults.supervisor import Supervisor
 from worker.embedded import ValkeyServer, valkey_server
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
@@ -38,6 +42,11 @@ class Fleet:
     valkey: ValkeyServer
     simulator_url: str
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    clock: subprocess.Popen[bytes] | None = None
+    #: by "redis", "database" and "api": what stands before them, where a test has asked for it
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    #: starts dead processes again, where a test has asked for it
+    supervisor: Supervisor | None = None
 
     @property
     def edits(self) -> Path:
@@ -79,21 +88,26 @@ class Fleet:
 
     def start_clock(self) -> subprocess.Popen[bytes]:
         """Start the clock."""
-        return self._celery(
-            "beat", ["beat", "-S", "celery.beat.Scheduler", "--loglevel", "WARNING"]
-        )
+        command = ["beat", "-S", "celery.beat.Scheduler", "--loglevel", "WARNING"]
+        self.clock = self._celery("beat", command)
+        return self.clock
+
+    def revive(self) -> int:
+        """Start anew what has died, as a supervisor does; returns how many processes."""
+        dead = [at for at, worker in enumerate(self.workers) if worker.poll() is not None]
+        for at in dead:
+            self.workers[at] = self._start(f"worker{at}", self.workers[at].args)
+        if self.clock is None or self.clock.poll() is None:
+            return len(dead)
+        self.clock = self._start("beat", self.clock.args)
+        return len(dead) + 1
 
     def _celery(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{name}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "tasks", *command],
-            env=self.environ,
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        return process
+        return self._start(name, [sys.executable, "-m", "celery", "-A", "tasks", *command])
+
+    def _start(self, name: str, command: Any) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(command, env=self.environ, cwd=ROOT, stdout=log, stderr=log)
 
     def audit_run(self) -> Verdict:
         """Judge everything that has happened so far."""
@@ -105,9 +119,18 @@ class Fleet:
         )
 
     def stop_workers(self) -> None:
-        """Stop every worker that still runs."""
+        """Stop every worker that still runs, at the same time."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.send_signal(signal.SIGTERM)
         for worker in self.workers:
             _stop(worker)
+
+    def stop_clock(self) -> None:
+        """Stop the clock, if it still runs."""
+        if self.clock is not None:
+            _stop(self.clock)
 
     def logs(self) -> str:
         """Return what all processes have said."""
@@ -124,16 +147,24 @@ def a_fleet(
     workers: int = 2,
     concurrency: int = 4,
     settings: Mapping[str, str] | None = None,
+    through: AbstractSet[str] = frozenset(),
+    supervised: bool = False,
+    appendonly: bool = False,
 ) -> Iterator[Fleet]:
     """Start everything, import the accounts, and stop it all at the end; then the auditor judges.
 
     With `simulator_url` somebody else serves, and has written `accounts.csv` into the folder;
-    nothing is judged then.
+    nothing is judged then. What `through` names ("redis", "database", "api") the processes reach
+    through proxies; the test looks at the database and the simulator directly. `supervised` starts
+    what dies again.
     """
     with ExitStack() as stack:
-        valkey = stack.enter_context(valkey_server())
+        valkey = stack.enter_context(valkey_server(appendonly=appendonly))
         url = simulator_url or stack.enter_context(_simulator(folder, simulate or []))
-        environ = _environ(database_url, valkey.url, url) | dict(settings or {})
+        urls = {"database": database_url, "redis": valkey.url, "api": url}
+        proxies = {name: stack.enter_context(_before(urls[name])) for name in through}
+        urls |= {name: _at_port(urls[name], proxy.port) for name, proxy in proxies.items()}
+        environ = _environ(urls["database"], urls["redis"], urls["api"]) | dict(settings or {})
         read = Settings.load(environ)
         store = Store(Database(database_url))
         stack.callback(store.database.dispose)
@@ -146,13 +177,19 @@ def a_fleet(
             settings=read,
             valkey=valkey,
             simulator_url=url,
+            proxies=proxies,
         )
         if not simulator_url:
             stack.push(_judging(fleet))
         stack.callback(fleet.stop_workers)
         for _ in range(workers):
             fleet.start_worker(concurrency=concurrency)
-        stack.callback(_stop, fleet.start_clock())
+        stack.callback(fleet.stop_clock)
+        fleet.start_clock()
+        if supervised:
+            fleet.supervisor = stack.enter_context(Supervisor(fleet.revive))
+        # What frozen processes do with their last breath has nobody to wait for.
+        stack.callback(lambda: [proxy.heal() for proxy in proxies.values()])
         yield fleet
 
 
@@ -164,6 +201,16 @@ def _judging(fleet: Fleet) -> Callable[..., None]:
             fleet.audit_run().check()
 
     return judge
+
+
+def _before(url: str) -> AbstractContextManager[Proxy]:
+    parts = urlsplit(url)
+    return a_proxy(str(parts.hostname), int(parts.port or 0))
+
+
+def _at_port(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")).geturl()
 
 
 def _environ(database_url: str, redis_url: str, api_url: str) -> dict[str, str]:
