@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 PIPOPT := --disable-pip-version-check --no-input -q
 PIPREQ := install --require-hashes --only-binary :all: -r requirements.lock
 
-.PHONY: demo test setup lint style types layers bench readme lock clean
+.PHONY: demo test setup lint style types layers bench soak readme lock clean
 
 demo: $(VENV)/.ok
 	$(BIN)/calpatch demo
 
+# As many processes as there are cores; `make test ARGS="-n 0 -x tests/unit"` for a closer look.
 test: $(VENV)/.ok
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # For those who want `calpatch` itself: `make setup && . .venv/bin/activate`.
 setup: $(VENV)/.ok
@@ -31,6 +32,11 @@ layers: $(VENV)/.ok
 
 bench: $(VENV)/.ok
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# A large campaign while everything around it fails: processes, links, servers, the API itself.
+MINUTES ?= 10
+soak: $(VENV)/.ok
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 # README's tables of settings and codes, and the defaults in .env.example, from the code.
 readme: $(VENV)/.ok

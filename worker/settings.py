@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         description="how much work is out at a time: a chunk weighs 1 for each 50 edits, 4 at most;"
         " default: the calls a second that are granted, at least 64",
     )
-    lease: float = Field(30.0, description="how long a worker holds a chunk without renewing")
+    lease: float = Field(20.0, description="how long a worker holds a chunk without renewing")
     chunk_budget: float = Field(
         75.0,
         description="how long one run of a chunk may take before it checkpoints, and wait for a"
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         description="how long it is believed when it permits one: the API itself refuses the rest",
     )
     resend_after: float = Field(
-        30.0, description="a message not picked up after this long is sent again"
+        20.0, description="a message not picked up after this long is sent again"
     )
     delivery: Literal["early", "late"] = Field(
         "early", description="when Celery acknowledges a message: before or after its task"

@@ -1,4 +1,4 @@
-"""What documents repeat of the code: README's tables, the defaults in .env.example.
+"""What documents repeat of the code: README's tables, defaults in .env.example, the fault matrix.
 
 `make readme` writes it, and a test holds it against the code.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from tests.packaging import matrix
 from worker.model import CODE_HELP, Code
 from worker.settings import Settings
 
@@ -102,3 +103,4 @@ def with_defaults(text: str) -> str:
 if __name__ == "__main__":
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
     TEMPLATE.write_text(with_defaults(TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
+    matrix.MATRIX.write_text(matrix.written(), encoding="utf-8")
