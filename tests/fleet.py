@@ -20,7 +20,7 @@ from worker.embedded import ValkeyServer, valkey_server
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
 from worker.store import Database, Store, migrate
-from worker.tokens import generate_key
+from worker.tokens import Vault, generate_key
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,7 +123,7 @@ def a_fleet(
         url = simulator_url or stack.enter_context(_simulator(folder, simulate or []))
         environ = _environ(database_url, valkey.url, url) | dict(settings or {})
         read = Settings.load(environ)
-        store = Store(Database(database_url))
+        store = Store(Database(database_url), keyring=Vault(read.keys))
         stack.callback(store.database.dispose)
         migrate(store.database)
         import_accounts(folder / "accounts.csv", store, read)

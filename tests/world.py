@@ -284,7 +284,8 @@ async def a_world(
 ) -> AsyncIterator[World]:
     """Open a world on an empty database; keywords change settings."""
     sim = Simulator(behaviour or Behaviour(rate=(), lag_s=0.05))
-    store = Store(Database(database_url))
+    vault = Vault([generate_key()])
+    store = Store(Database(database_url), keyring=vault)
     migrate(store.database)
     values: dict[str, Any] = QUICK | changed
     limits = ClientLimits(
@@ -317,7 +318,7 @@ async def a_world(
                 store=store,
                 client=Cronofy(session, limiter, clock=clock, limits=limits),
                 limiter=limiter,
-                vault=Vault([generate_key()]),
+                vault=vault,
                 clock=clock,
                 settings=settings,
                 threads=threads,

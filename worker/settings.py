@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Fernet keys, comma-separated: the first seals tokens, all open them",
     )
+    seal_images: bool = Field(
+        True,
+        description="whether what is stored of events is sealed; false while workers of versions"
+        " before this one run beside it",
+    )
     api_url: str | None = Field(
         None,
         repr=False,

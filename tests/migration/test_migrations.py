@@ -19,7 +19,7 @@ from worker.store import Database, Store, migrate, require_schema, versions
 from worker.store.schema import downgrade, migrations_folder, revisions
 from worker.store.tables import metadata
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 @pytest.fixture
