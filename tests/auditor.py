@@ -253,7 +253,14 @@ def _judge_event(
         return  # people were there: what the event shows is theirs
     if not taken and event["event"] != event["initial"]:
         verdict.unexpected.append(f"{key}: changed, and nobody wrote to it")
-    _judge_story(key, lines, taken, event, verdict)
+    if not any(_is_forgotten(line) for line in lines):
+        _judge_story(key, lines, taken, event, verdict)
+
+
+def _is_forgotten(line: Line) -> bool:
+    """Tell whether what an edit has sent was pruned or erased since, or is unreadable."""
+    was_sent = any(action == "edit.sending" for action, _ in line.told)
+    return was_sent and line.said.target is None
 
 
 def _judge_story(

@@ -26,7 +26,7 @@ from worker.embedded import ValkeyServer, valkey_server
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
 from worker.store import Database, Store, migrate
-from worker.tokens import generate_key
+from worker.tokens import Vault, generate_key
 
 ROOT = Path(__file__).parents[1]
 #: settings of the tests themselves
@@ -168,7 +168,7 @@ def a_fleet(
         urls |= {name: _at_port(urls[name], proxy.port) for name, proxy in proxies.items()}
         environ = _environ(urls["database"], urls["redis"], urls["api"]) | dict(settings or {})
         read = Settings.load(environ)
-        store = Store(Database(database_url))
+        store = Store(Database(database_url), keyring=Vault(read.keys))
         stack.callback(store.database.dispose)
         migrate(store.database)
         import_accounts(folder / "accounts.csv", store, read)

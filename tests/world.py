@@ -272,7 +272,8 @@ async def a_world(
 ) -> AsyncIterator[World]:
     """Open a world on an empty database; keywords change settings."""
     sim = Simulator(behaviour or Behaviour(rate=(), lag_s=0.05))
-    store = Store(Database(database_url))
+    key = generate_key()
+    store = Store(Database(database_url), keyring=Vault([key]))
     migrate(store.database)
     async with _closing(store.database), SimulatorServer(sim) as server:
         values: dict[str, Any] = {
@@ -280,7 +281,7 @@ async def a_world(
             "api_url": server.url,
             "cronofy_client_id": SIM_CLIENT_ID,
             "cronofy_client_secret": SIM_CLIENT_SECRET,
-            "vault_keys": generate_key(),
+            "vault_keys": key,
             "batch_counts_as": "one",
             "share": 1.0,
             "rate": rate,

@@ -32,7 +32,7 @@ from worker.intake import Checked, Input, check, open_input
 from worker.limits import RedisLimiter, open_limiter, parse_rate
 from worker.model import AccountStatus, Code, Policy
 from worker.settings import Settings
-from worker.store import Campaign, Database, NewCampaign, Store, require_schema
+from worker.store import Campaign, Database, Keyring, NewCampaign, Store, require_schema
 from worker.tokens import Vault
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,28 @@ def open_store(settings: Settings, *, check_schema: bool = True) -> Store:
         except WorkerError:
             database.dispose()
             raise
-    return Store(database)
+    return Store(database, keyring=_keyring(settings), seals=settings.seal_images)
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """Return the vault. Without usable keys, one that says so when it is asked: reports work."""
+    try:
+        return Vault(settings.keys)
+    except VaultError as missing:
+        return _NoVault(missing)
+
+
+class _NoVault:
+    """Stands for a vault that cannot be: opens and seals nothing."""
+
+    def __init__(self, why: VaultError) -> None:
+        self._why = why
+
+    def seal(self, sub: str, secret: str) -> bytes:  # noqa: ARG002 - the vault's own signature
+        raise self._why
+
+    def open(self, sub: str, sealed: bytes) -> str:  # noqa: ARG002
+        raise self._why
 
 
 def limiter_of(settings: Settings) -> RedisLimiter:

@@ -322,6 +322,7 @@ class Code(StrEnum):
     ACCOUNT_LOST = "account_lost"
     UNAUTHORIZED = "unauthorized"
     POISON = "poison"
+    IMAGE_UNREADABLE = "image_unreadable"
     # mismatch
     NO_EFFECT = "no_effect"
     DIFFERS = "differs"
@@ -380,6 +381,9 @@ CODE_HELP: dict[Code, str] = {
     Code.ACCOUNT_LOST: "The account's authorization was revoked; it must be authorized again.",
     Code.UNAUTHORIZED: "The account's token was refused even after a refresh.",
     Code.POISON: "Workers died on this edit again and again.",
+    Code.IMAGE_UNREADABLE: (
+        "What was stored of the event was damaged or changed by hand; nothing more was sent."
+    ),
     Code.NO_EFFECT: "The API accepted the edit, but the event has not changed.",
     Code.DIFFERS: "The event changed, but not into what was asked.",
     Code.SIDE_EFFECT: "The edit took, but a field that was not touched has been lost.",

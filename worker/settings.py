@@ -32,6 +32,16 @@ def seconds(text: str | float) -> float:
     return float(found["n"]) * _UNIT_S[found["unit"]]
 
 
+def period(text: str | float | None) -> float | None:
+    """Return seconds as `seconds` does, and None for "forever"."""
+    if text is None or str(text).strip() == "forever":
+        return None
+    try:
+        return seconds(text)
+    except ValueError:
+        raise ValueError("expected a duration such as 90d, or forever") from None
+
+
 def share(text: str | float) -> float:
     """Return a share in (0, 1] for "70%" or 0.7; ValueError says what is expected."""
     plain = str(text).strip()
@@ -72,6 +82,19 @@ class Settings(BaseSettings):
     vault_keys: SecretStr = Field(
         SecretStr(""),
         description="Fernet keys, comma-separated: the first seals tokens, all open them",
+    )
+    seal_images: bool = Field(
+        True,
+        description="whether what is stored of events is sealed; false while workers of versions"
+        " before this one run beside it",
+    )
+    keep_images: float | None = Field(
+        90 * 86400.0,
+        description="how long `calpatch prune` keeps what is stored of events after a campaign has"
+        " ended, or forever",
+    )
+    keep_outcomes: float | None = Field(
+        None, description="the same for the outcomes of its lines; without it, forever"
     )
     api_url: str | None = Field(
         None,
@@ -157,6 +180,11 @@ class Settings(BaseSettings):
     @classmethod
     def _seconds(cls, value: str | float) -> float:
         return seconds(value)
+
+    @field_validator("keep_images", "keep_outcomes", mode="before")
+    @classmethod
+    def _period(cls, value: str | float | None) -> float | None:
+        return period(value)
 
     @field_validator("lease", "chunk_budget", "sweep_every", "resend_after")
     @classmethod

@@ -21,6 +21,7 @@ from worker.errors import (
     LeaseLost,
     Rejected,
     StoreUnavailable,
+    VaultError,
     WorkerError,
 )
 from worker.model import AllDay, Code, EditState, Event, EventKey, Timed
@@ -53,7 +54,12 @@ DEADLY = 3
 
 async def verify_account(engine: Engine, sub: str) -> int:
     """Read back what an account's chunks wait for; returns how many edits ended."""
-    claims = await leased(engine, engine.store.chunks.claim_proofs, sub)
+    try:
+        claims = await leased(engine, engine.store.chunks.claim_proofs, sub)
+    except VaultError as closed:
+        # Nothing was claimed, and nothing counts as tried; the clock announces it again.
+        log.warning("verify.not_configured", account=sub, why=closed.message)
+        return 0
     if not claims:
         return 0
     async with holding(engine, claims) as holds:
@@ -180,6 +186,8 @@ async def _judge_chunk(engine: Engine, hold: Hold, events: dict[EventKey, Event]
 def _judge(engine: Engine, edit: Edit, event: Event | None) -> tuple[Step, Note] | None:
     """Return the outcome that a read gives an edit; None while it proves nothing."""
     before, target = edit.before, edit.target
+    if edit.is_unreadable:
+        return _outcome(engine, edit, EditState.UNVERIFIED, Code.IMAGE_UNREADABLE)
     if before is None or target is None or edit.state is not EditState.ACCEPTED:
         return None
     time_is_up = (edit.accepted_age_s or 0.0) > engine.settings.verify_within

@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from tests.conformance.stores import KEYRING
 from worker.embedded import PostgresServer
 from worker.store import Database, Store, migrate
 
@@ -57,7 +58,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def store(database: Database) -> Store:
     """A store that holds nothing yet."""
-    return Store(database)
+    return Store(database, keyring=KEYRING)
 
 
 def _migrate(url: str) -> None:

@@ -21,9 +21,12 @@ from worker.store import (
     Step,
     Store,
 )
+from worker.tokens import Vault, generate_key
 
 S = EditState
 SALT = b"salt of a campaign"
+#: the vault of all stores here
+KEYRING = Vault([generate_key()])
 SHIFT = '{"move":{"kind":"shift","days":1}}'
 
 

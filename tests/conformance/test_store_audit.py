@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from tests.builders import an_image
 from tests.conformance.stores import S, a_row, bring, claim, execute, run_to, some_rows, submit
 from worker.errors import StoreUnavailable
-from worker.store import Break, Note, Store, image_digest
+from worker.store import Break, Note, Store
 from worker.store.chains import entry_digest
 
 
@@ -222,16 +221,3 @@ def test_noting_nothing_writes_nothing(store: Store) -> None:
     store.audit.note("account:x", [])
     bring(store, held, S.SKIPPED)
     assert execute(store, "SELECT count(*) FROM audit")[0] == 2
-
-
-def test_images_are_compared_by_salted_digest() -> None:
-    """Equal images of one campaign have equal digests; of two campaigns they tell nothing."""
-    image = an_image()
-    assert image_digest(image, b"a") == image_digest(an_image(), b"a")
-    digests = {
-        image_digest(image, b"a"),
-        image_digest(image, b"b"),
-        image_digest(image, None),
-        image_digest(an_image(summary="Other"), b"a"),
-    }
-    assert len(digests) == 4

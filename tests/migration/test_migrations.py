@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -13,13 +14,24 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from tests.conformance.stores import S, a_row, run_to, some_rows, states, submit
+from tests.builders import an_image
+from tests.conformance.stores import (
+    KEYRING,
+    S,
+    a_row,
+    bring,
+    claim,
+    run_to,
+    some_rows,
+    states,
+    submit,
+)
 from worker.errors import StoreUnavailable
 from worker.store import Database, Store, migrate, require_schema, versions
 from worker.store.schema import downgrade, migrations_folder, revisions
 from worker.store.tables import metadata
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 @pytest.fixture
@@ -193,6 +205,56 @@ def test_edits_of_before_are_found_by_their_hashes(database: Database) -> None:
         assert connection.execute(text(hashes)).all() == before
     again = submit(store, [a_row(2, account="é", calendar_id="cal 💥")], key="july")
     assert states(store, again.id)[2] == (S.SKIPPED, "already_in_campaign")
+
+
+def test_images_of_before_are_read_as_they_are(database: Database) -> None:
+    """A campaign that an older version began goes on, and what it wrote next is sealed."""
+    migrate(database, revision="0002")
+    with database.begin() as connection:
+        for statement in _OLD_ROWS:
+            connection.execute(text(statement.replace("NOW", database.now_sql)))
+    migrate(database, revision="0003")
+    with database.begin() as connection:
+        image = msgspec.json.encode(an_image()).decode()
+        sql = "UPDATE edits SET before = :image, target = :image, prior_target = :image"
+        connection.execute(text(f"{sql} WHERE line_no = 3"), {"image": image})
+    assert migrate(database) == ("0003", HEAD)
+    store = Store(database, keyring=KEYRING)
+    held = store.chunks.claim("c_1.2", owner="w", lease_s=60)
+    assert held is not None
+    edit = held.edits[0]
+    assert (edit.before, edit.target, edit.prior_target) == (an_image(),) * 3
+
+
+def test_going_down_waits_for_open_edits_with_sealed_images(database: Database) -> None:
+    """The older version cannot read their targets, and would resolve their shifts anew (law 3)."""
+    migrate(database)
+    store = Store(database, keyring=KEYRING)
+    submit(store, some_rows(2))
+    bring(store, claim(store), S.SENDING)
+    with pytest.raises(StoreUnavailable, match="sealed images") as caught:
+        downgrade(database, revision="0003")
+    assert "calpatch list --state running" in str(caught.value)
+    assert versions(database) == (HEAD, HEAD)
+
+
+def test_going_down_forgets_what_is_sealed(database: Database) -> None:
+    """What is plain stays; what only this version reads is blank to the older one."""
+    migrate(database)
+    store = Store(database, keyring=KEYRING)
+    submit(Store(database), some_rows(1), key="plain")
+    run_to(Store(database), "c-plain.1", S.VERIFIED)
+    submit(store, [a_row(9)])
+    run_to(store, "c-june.1", S.VERIFIED)
+    downgrade(database, revision="0003")
+    assert not tables(database) & {"image_keys", "schema_versions", "chain_heads"}
+    with database.read() as connection:
+        sql = text("SELECT target FROM edits ORDER BY line_no")
+        plain, sealed = connection.execute(sql).scalars()
+    assert str(plain).startswith("{")
+    assert sealed is None
+    assert migrate(database) == ("0003", HEAD)
+    assert store.audit.verify()[1] == []
 
 
 def test_several_at_once_migrate_once(database_url: str) -> None:

@@ -68,7 +68,7 @@ ROWS = {
 }
 
 
-def tests_by_row() -> dict[int, list[str]]:
+def marked_by_row() -> dict[int, list[str]]:
     """Return the marked tests, as `file::name`, by row."""
     found: dict[int, list[str]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py")):
@@ -109,7 +109,7 @@ def written() -> str:
         "| row | fault | promise | tests |",
         "|---|---|---|---|",
     ]
-    marked = tests_by_row()
+    marked = marked_by_row()
     for number, row in ROWS.items():
         tests = "<br>".join(f"`{name}`" for name in marked[number]) or "`faults/soak`"
         lines.append(f"| {number} | {row.fault} | {row.promise} | {tests} |")

@@ -31,7 +31,8 @@ _FIRST_OF = {
     Code.NOT_READ_BACK: "unverified",
     Code.CAMPAIGN_FAILED: "not_attempted",
 }
-_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+#: a unit's seconds and letter, longest first; a day is 24h, two are 2d
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 #: shares of one, the only numbers among the settings that are no seconds
 _SHARES = frozenset({"share"})
 
@@ -76,7 +77,8 @@ def _default(name: str, field: FieldInfo) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"
-    unit, letter = next(each for each in _UNITS if seconds >= each[0] and seconds % each[0] == 0)
+    units = _UNITS[1:] if seconds <= 86400 else _UNITS
+    unit, letter = next(each for each in units if seconds >= each[0] and seconds % each[0] == 0)
     # Up to two minutes seconds read better: 90s, 60s.
     return f"{seconds:.0f}s" if seconds <= 120 else f"{seconds / unit:.0f}{letter}"
 

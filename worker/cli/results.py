@@ -10,7 +10,7 @@ import typer
 
 from worker.cli.context import find_campaign, look_at, opened_store
 from worker.cli.options import CampaignArgument, JsonOption, LatestOption, chosen
-from worker.cli.talk import give_json, give_table, tell
+from worker.cli.talk import give_json, give_table, tell, tell_unopened
 from worker.report import FILES, Summary, write_results
 from worker.settings import Settings
 
@@ -44,6 +44,7 @@ def results(
         look = look_at(settings, store, found.id)
         folder = out or Path(f"results-{found.id}")
         summary = write_results(store, look, folder=folder, only=wanted)
+        tell_unopened(store)
     _give(summary, folder, as_json=as_json)
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from worker.errors import InvalidInput, Problem, WorkerError
 from worker.report import visible
+from worker.store import Store
 
 #: columns of a table without a terminal: more than any has
 WIDEST = 100_000
@@ -31,6 +32,12 @@ def tell(line: str) -> None:
     """Say something to the person, on stderr."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
+
+
+def tell_unopened(store: Store) -> None:
+    """Say why images were left blank in what was read last, if any were."""
+    if store.reading.unopened is not None:
+        tell(f"calpatch: what is stored of events is left blank. {store.reading.unopened}")
 
 
 def give(line: str) -> None:

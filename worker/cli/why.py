@@ -8,7 +8,7 @@ import typer
 
 from worker.cli.context import opened_store
 from worker.cli.options import JsonOption
-from worker.cli.talk import give, give_folded, give_json
+from worker.cli.talk import give, give_folded, give_json, tell_unopened
 from worker.errors import NotFound
 from worker.report import chapter, told
 from worker.settings import Settings
@@ -36,6 +36,7 @@ def why(
     """
     with opened_store(Settings.load()) as store:
         outcomes = store.reading.of_event(event_uid)
+        tell_unopened(store)
         if not outcomes:
             raise NotFound(
                 f"No campaign has an edit of {event_uid}",

@@ -52,7 +52,12 @@ async def run_chunk(engine: Engine, chunk_id: str) -> str:
     Where it needs the whole readable window, more of the account's chunks that do come along and
     share the read. Safe to call at any time, in any number of places: the lease admits one.
     """
-    claims = await leased(engine, engine.store.chunks.claim, chunk_id)
+    try:
+        claims = await leased(engine, engine.store.chunks.claim, chunk_id)
+    except VaultError as closed:
+        # The images do not open: nothing was claimed or counted, and the clock announces it again.
+        log.warning("chunk.not_configured", chunk=chunk_id[:LONGEST_ID], why=closed.message)
+        return ""
     if not claims:
         log.debug("chunk.not_claimed", chunk=chunk_id[:LONGEST_ID])
         return ""
@@ -69,6 +74,8 @@ async def _company(first: Work) -> list[Claim]:
         return []
     try:
         return await leased(engine, engine.store.chunks.claim_company, claim.chunk_id)
+    except VaultError:
+        return []  # they are the same account's, which is being erased
     except asyncio.CancelledError:
         await _let_go(first)
         raise

@@ -51,6 +51,8 @@ def not_attempted(work: Work) -> list[Outcome]:
 
 def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Outcome | None:
     """Decide an edit that has no target yet."""
+    if edit.is_unreadable:
+        return _unreadable(work, edit)
     prior = edit.prior_target
     decision = decide(
         Wanted(patch=edit.patch, key=edit.key, already_at=prior.when if prior else None),
@@ -60,6 +62,9 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
         now=work.engine.clock.now(),
     )
     match decision:
+        case Change() if _may_be_repeated(work, edit):
+            why = "where the earlier shift has put the event is not known any more"
+            return _final(work, edit, EditState.SKIPPED, Code.ALREADY_IN_CAMPAIGN, why=why)
         case Change(before=before, target=target, fields=fields):
             return Ready(edit=edit, before=before, target=target, fields=fields)
         case Unchanged():
@@ -72,6 +77,23 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
         case Refuse(code=code):
             return _final(work, edit, EditState.FAILED, code)
     assert_never(decision)
+
+
+def _may_be_repeated(work: Work, edit: Edit) -> bool:
+    """Tell whether a shift has perhaps been made already, with nothing left to tell by (law 3).
+
+    A row's own guard tells: the event still starts where it should, so that nothing has moved it.
+    """
+    is_guarded = edit.patch.expect_start is not None
+    allows = work.hold.claim.campaign.policy.allow_repeat
+    return edit.prior_is_gone and not is_guarded and not allows
+
+
+def _unreadable(work: Work, edit: Edit) -> Outcome:
+    """End an edit whose stored images do not open: to resolve it anew might shift it twice."""
+    was_sent = edit.state is EditState.SENDING
+    state = EditState.UNVERIFIED if was_sent else EditState.FAILED
+    return _final(work, edit, state, Code.IMAGE_UNREADABLE)
 
 
 def _again(work: Work, edit: Edit, before: Image, target: Image) -> Ready | Outcome | None:

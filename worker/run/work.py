@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from worker.engine import Engine, Hold
 from worker.model import ENDED, CampaignState, Code, EditState, Event, EventKey, Image
-from worker.store import Edit, Note, Step, image_digest
+from worker.store import Edit, Note, Step
 from worker.tokens import Session
 
 #: Campaigns in these states send; in any other, nothing leaves the house.
@@ -127,8 +127,8 @@ class Work:
 
     def digests(self, before: Image, target: Image) -> dict[str, object]:
         """Name the two images in the audit without telling what is in them."""
-        key = self.hold.claim.campaign.image_key
-        return {"before": image_digest(before, key), "target": image_digest(target, key)}
+        images = self.hold.claim.images
+        return {"before": images.digest(before), "target": images.digest(target)}
 
 
 def ended(

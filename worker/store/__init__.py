@@ -1,6 +1,6 @@
 """The truth: campaigns, edits, chunks, accounts and the audit, in SQLite or PostgreSQL.
 
-    store = Store(Database(url))
+    store = Store(Database(url), keyring=vault)
     store.campaigns.submit(...)    store.chunks.claim(...)    store.reading.counts(...)
 
 Everything is synchronous and short; the engine calls it from threads (measured: the synchronous
@@ -14,12 +14,13 @@ from worker.store.accounts import Accounts
 from worker.store.audit import Audit, Break
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
-from worker.store.chains import image_digest
 from worker.store.chunks import Chunks
 from worker.store.database import Database
+from worker.store.image_keys import ImageKeys
 from worker.store.queue import Due, Queue
 from worker.store.reading import Reading
 from worker.store.schema import migrate, require_schema, versions
+from worker.store.sealing import Images, Keyring
 from worker.store.spool import Spool, SpoolColumns, Twin
 from worker.store.values import (
     Account,
@@ -49,6 +50,9 @@ __all__ = [
     "Due",
     "Edit",
     "EditRow",
+    "ImageKeys",
+    "Images",
+    "Keyring",
     "NewAccount",
     "NewCampaign",
     "Note",
@@ -61,7 +65,6 @@ __all__ = [
     "Store",
     "Twin",
     "cells_of",
-    "image_digest",
     "migrate",
     "require_schema",
     "stored_cells",
@@ -72,11 +75,15 @@ __all__ = [
 class Store:
     """The statements, grouped by what they are about."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, keyring: Keyring | None = None, seals: bool = True
+    ) -> None:
+        """`keyring` is the vault; without it, and with `seals` False, images are stored plain."""
         self.database = database
+        self.image_keys = ImageKeys(database, keyring, seals=seals)
         self.accounts = Accounts(database)
-        self.campaigns = Campaigns(database)
-        self.chunks = Chunks(database)
+        self.campaigns = Campaigns(database, self.image_keys)
+        self.chunks = Chunks(database, self.image_keys)
         self.queue = Queue(database)
-        self.reading = Reading(database)
+        self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)

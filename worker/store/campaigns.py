@@ -14,6 +14,7 @@ from worker.rules import check_campaign
 from worker.store.chains import note_campaign
 from worker.store.database import Database
 from worker.store.filling import Progress
+from worker.store.image_keys import ImageKeys
 from worker.store.placing import place
 from worker.store.rows import campaign_of
 from worker.store.settling import settle, unsettled
@@ -26,8 +27,9 @@ from worker.store.values import Campaign, EditRow, NewCampaign, Note
 class Campaigns:
     """Every statement about campaigns as a whole."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: ImageKeys) -> None:
         self._database = database
+        self._keys = keys
 
     def submit(
         self,
@@ -86,6 +88,7 @@ class Campaigns:
                 image_key=image_key,
                 chunk_size=chunk_size,
                 progress=progress,
+                copies=not self._keys.seals,
             )
             campaign = self._find(connection, campaign_id, column="id")
         if campaign is None:  # pragma: no cover - we have just inserted it

@@ -16,7 +16,6 @@ from typing import Literal
 import msgspec
 from sqlalchemy import Connection, text
 
-from worker.model import Image
 from worker.store.database import Database
 from worker.store.values import AuditRow, Note
 
@@ -45,11 +44,6 @@ class Head:
 
     seq: int = 0
     digest: str = ""
-
-
-def image_digest(image: Image, key: bytes | None) -> str:
-    """Return a short keyed digest: comparable within a campaign, nothing to guess from outside."""
-    return hashlib.blake2b(msgspec.json.encode(image), key=key or b"", digest_size=16).hexdigest()
 
 
 def entry_digest(row: AuditRow) -> str:

@@ -18,9 +18,12 @@ from worker.rules import check_edit
 from worker.store.accounts import Accounts
 from worker.store.chains import Head, note_chunk
 from worker.store.database import Database
+from worker.store.image_keys import ImageKeys
+from worker.store.priors import read_priors
 from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of
+from worker.store.sealing import Images
 from worker.store.settling import left_over, settle
-from worker.store.steps import write_calls, write_steps
+from worker.store.steps import sealed, write_calls, write_steps
 from worker.store.tables import campaigns
 from worker.store.values import Account, CallRow, Campaign, Claim, Edit, Note, Released, Step
 
@@ -29,7 +32,7 @@ MAX_RESCUES = 3
 
 _HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'running'"
 
-_STATE = EDIT_COLUMNS.index("state")
+_STATE, _PRIOR = EDIT_COLUMNS.index("state"), EDIT_COLUMNS.index("prior_target")
 
 #: Chunks that share another one's read of the whole window: what a run holds in memory is bounded.
 COMPANY = 4
@@ -41,14 +44,18 @@ MOST_PROOFS = 50
 class Chunks:
     """Every statement on the path of a chunk."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: ImageKeys) -> None:
         self._database = database
+        self._keys = keys
         self._accounts = Accounts(database)
 
     # ------------------------------------------------------------ claim
 
     def claim(self, chunk_id: str, *, owner: str, lease_s: float) -> Claim | None:
-        """Lease a chunk that waits or whose lease ran out; None when there is nothing to claim."""
+        """Lease a chunk that waits or whose lease ran out; None when there is nothing to claim.
+
+        Raises VaultError when the account's images do not open; nothing is leased or counted then.
+        """
         now = self._database.now_sql
         where = (
             "id = :id AND rescues < :rescues"
@@ -108,20 +115,42 @@ class Chunks:
         started = {row.campaign_id: self._started(connection, row.campaign_id) for row in rows}
         accounts = {row.account: self._account(connection, row.account) for row in rows}
         claims = [
-            Claim(
-                chunk_id=row.id,
+            self._claim(
+                connection,
+                row,
                 campaign=started[row.campaign_id],
                 account=accounts[row.account],
-                epoch=row.epoch,
                 owner=owner,
-                proofs=row.proofs,
-                rescues=row.rescues,
-                reads_all=bool(row.reads_all),
-                edits=self._open_edits(connection, row.id),
             )
             for row in rows
         ]
         return sorted(claims, key=lambda claim: (len(claim.chunk_id), claim.chunk_id))
+
+    def _claim(
+        self,
+        connection: Connection,
+        row: Any,
+        *,
+        campaign: Campaign,
+        account: tuple[Account, bytes | None],
+        owner: str,
+    ) -> Claim:
+        known, account_key = account
+        images = self._keys.images(
+            campaign_id=campaign.id, campaign_key=campaign.image_key, account_key=account_key
+        )
+        return Claim(
+            chunk_id=row.id,
+            campaign=campaign,
+            account=known,
+            epoch=row.epoch,
+            owner=owner,
+            proofs=row.proofs,
+            rescues=row.rescues,
+            reads_all=bool(row.reads_all),
+            edits=self._open_edits(connection, row.id, images=images, account_key=account_key),
+            images=images,
+        )
 
     def _started(self, connection: Connection, campaign_id: str) -> Campaign:
         query = campaigns.select().where(campaigns.c.id == campaign_id)
@@ -134,14 +163,19 @@ class Chunks:
             row = connection.execute(query).one()
         return campaign_of(row)
 
-    def _account(self, connection: Connection, sub: str) -> Account:
-        sql = f"SELECT {self._accounts.columns} FROM accounts a WHERE a.sub = :sub"
+    def _account(self, connection: Connection, sub: str) -> tuple[Account, bytes | None]:
+        """Return an account with the key of its images, which is made when there is none."""
+        sealed = "(SELECT i.sealed FROM image_keys i WHERE i.account = a.sub) AS image_key"
+        sql = f"SELECT {self._accounts.columns}, {sealed} FROM accounts a WHERE a.sub = :sub"
         row = connection.execute(text(sql), {"sub": sub}).first()
         if row is None:
-            return Account(sub=sub, status=AccountStatus.LOST, reason="forgotten")
-        return account_of(row)
+            forgotten = Account(sub=sub, status=AccountStatus.LOST, reason="forgotten")
+            return forgotten, self._keys.take(connection, sub)
+        return account_of(row), self._keys.take(connection, sub, known=row.image_key)
 
-    def _open_edits(self, connection: Connection, chunk_id: str) -> tuple[Edit, ...]:
+    def _open_edits(
+        self, connection: Connection, chunk_id: str, *, images: Images, account_key: bytes | None
+    ) -> tuple[Edit, ...]:
         age = self._database.age_sql
         sql = text(
             f"SELECT {', '.join(EDIT_COLUMNS)}, {age('sent_at')}, {age('accepted_at')}"
@@ -150,7 +184,15 @@ class Chunks:
         rows = connection.execute(sql, {"id": chunk_id}).all()
         # The states are looked at here: asked for them, PostgreSQL goes through all open edits of
         # all campaigns as long as it has no statistics (64 x slower after 100,000 new lines).
-        return tuple(edit_of(row) for row in rows if row[_STATE] not in FINAL)
+        still = [row for row in rows if row[_STATE] not in FINAL]
+        priors = read_priors(
+            self._database,
+            connection,
+            {row[_PRIOR] for row in still if row[_PRIOR]},
+            keys=self._keys,
+            account_key=account_key,
+        )
+        return tuple(edit_of(row, images, priors) for row in still)
 
     # ------------------------------------------------------------ record
 
@@ -175,9 +217,11 @@ class Chunks:
             if step.was is not step.state or step.state in FINAL:
                 check_edit(step.was, step.state)
 
+        images = sealed(claim, steps)  # before the transaction: nobody waits for it there
+
         def work(connection: Connection) -> CampaignState:
             head, state = self._fence(connection, claim, lease_s=lease_s)
-            if write_steps(self._database, connection, claim=claim, steps=steps):
+            if write_steps(self._database, connection, claim=claim, steps=steps, images=images):
                 note_chunk(
                     self._database,
                     connection,

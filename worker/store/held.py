@@ -16,20 +16,22 @@ from sqlalchemy import Connection, Row, text
 from worker.model import Code
 from worker.store.database import Database
 from worker.store.filling import BATCH, copying, escaped
+from worker.store.priors import prior_of
 from worker.store.spool import faults
 from worker.store.tables import ENDED, OPEN, of
 
 # An earlier shift counts whatever it ended as, once it was sent: a write that failed in doubt may
-# have moved the event all the same (law 3). The latest comes last.
+# have moved the event all the same (law 3); and whether its image is still there or not. The latest
+# comes last.
 _SAME = """
 FROM (SELECT * FROM spooled WHERE n > :before AND n <= :last) AS s
 JOIN edits AS e ON e.place_hash = s.place_hash AND e.event_hash = s.event_hash
 """
 _HELD = text(f"SELECT s.n, e.account, e.calendar_id, e.event_uid {_SAME} WHERE {of('e', OPEN)}")
 _SHIFTED = text(
-    f"SELECT e.target, s.n, e.account, e.calendar_id, e.event_uid {_SAME}"
-    f" WHERE {of('e', ENDED)} AND e.change_digest = s.change_digest AND s.relative"
-    " AND e.sent_at IS NOT NULL AND e.target IS NOT NULL ORDER BY s.n, e.sent_at"
+    "SELECT e.campaign_id, e.line_no, e.target, s.n, e.account, e.calendar_id, e.event_uid"
+    f" {_SAME} WHERE {of('e', ENDED)} AND e.change_digest = s.change_digest AND s.relative"
+    " AND e.sent_at IS NOT NULL ORDER BY s.n, e.sent_at"
 )
 _THIS = "n = ? AND account = ? AND calendar_id = ? AND event_uid = ?"
 _HOLD = f"UPDATE spooled SET code = '{Code.ALREADY_IN_CAMPAIGN}' WHERE {_THIS}"
@@ -46,10 +48,16 @@ _INDEX = text("CREATE INDEX ON spooled (n)")
 
 
 def find_held(
-    database: Database, connection: Connection, *, cursor: sqlite3.Cursor, count: int
+    database: Database,
+    connection: Connection,
+    *,
+    cursor: sqlite3.Cursor,
+    count: int,
+    copies: bool,
 ) -> int:
     """Note in the spool what is held and where shifts have put events; returns how many are held.
 
+    `copies` notes plain targets themselves, as a calpatch before 0004 reads them (`priors`).
     The caller holds the lock on submissions: two at once would not see each other's events.
     """
     if connection.execute(text("SELECT 1 FROM edits LIMIT 1")).first() is None:
@@ -59,21 +67,26 @@ def find_held(
     held = 0
     for before in range(0, count, BATCH):
         here = {"before": before, "last": before + BATCH}
-        shifted = connection.execute(_SHIFTED, here).all()
+        shifted = [
+            (prior_of(row.campaign_id, row.line_no, row.target, copies=copies), *row[3:])
+            for row in connection.execute(_SHIFTED, here)
+        ]
         held += _note(cursor, shifted=shifted, held=connection.execute(_HELD, here).all())
     if not database.is_sqlite:
         _plan_freely(connection)
     return held
 
 
-def _note(cursor: sqlite3.Cursor, *, shifted: Sequence[Row[Any]], held: Sequence[Row[Any]]) -> int:
+def _note(
+    cursor: sqlite3.Cursor, *, shifted: Sequence[tuple[Any, ...]], held: Sequence[Row[Any]]
+) -> int:
     """Write down matches; a line whose hashes are a stranger's is left as it is."""
     with faults():
         # Where the spool has a connection of its own, each row would be a transaction of its own.
         is_alone = not cursor.connection.in_transaction
         if is_alone:
             cursor.execute("BEGIN")
-        cursor.executemany(_RECALL, map(tuple, shifted))
+        cursor.executemany(_RECALL, shifted)
         noted = cursor.executemany(_HOLD, map(tuple, held)).rowcount if held else 0
         if is_alone:
             cursor.execute("COMMIT")

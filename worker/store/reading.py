@@ -7,12 +7,15 @@ from typing import Any
 
 from sqlalchemy import Select, select, text
 
+from worker.errors import VaultError
 from worker.model import EditState
 from worker.rules import MAX_BATCH
 from worker.store.chunks import COMPANY
 from worker.store.database import Database
+from worker.store.image_keys import ImageKeys
 from worker.store.lookup import edits_of, is_one_of
 from worker.store.rows import outcome_of
+from worker.store.shown import SHOWN, ShownImages
 from worker.store.tables import campaigns, edits
 from worker.store.values import CallRow, OpenWork, Outcome
 
@@ -51,8 +54,15 @@ GROUP BY state, size
 class Reading:
     """Every statement of reports."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: ImageKeys) -> None:
         self._database = database
+        self._keys = keys
+        self._unopened: VaultError | None = None
+
+    @property
+    def unopened(self) -> VaultError | None:
+        """Why images are missing from what was read last, and what to do; None: none are."""
+        return self._unopened
 
     def counts(self, campaign_id: str) -> dict[tuple[EditState, str], int]:
         """Return how many edits are in each state, by code."""
@@ -113,8 +123,11 @@ class Reading:
         return f"(SELECT -{self._database.age_sql('oldest.at')} FROM ({oldest}) AS oldest)"
 
     def outcomes(self, campaign_id: str) -> Iterator[Outcome]:
-        """Stream a campaign's edits in the order of their lines, as they are at this moment."""
-        query = edits.select().where(edits.c.campaign_id == campaign_id)
+        """Stream a campaign's edits in the order of their lines, as they are at this moment.
+
+        Images that do not open are missing; `unopened` tells why afterwards.
+        """
+        query = select(*SHOWN).where(edits.c.campaign_id == campaign_id)
         yield from self._outcomes(query.order_by(edits.c.line_no))
 
     def of_event(self, event_uid: str) -> list[Outcome]:
@@ -123,16 +136,20 @@ class Reading:
         # Not a join: SQLite would begin with the campaigns, and go through all their edits.
         submitted = select(campaigns.c.submitted_at).where(campaigns.c.id == edits.c.campaign_id)
         order = (submitted.scalar_subquery(), edits.c.campaign_id, edits.c.line_no)
-        query = select(edits).join(found, is_one_of(found))
+        query = select(*SHOWN).join(found, is_one_of(found))
         return list(self._outcomes(query.order_by(*order)))
 
     def _outcomes(self, query: Select[Any]) -> Iterator[Outcome]:
+        images = ShownImages(self._keys)
         with (
             self._database.read() as connection,
             # Closed as well, since a reader may stop half way.
             connection.execute(query, execution_options={"yield_per": 2000}) as rows,
         ):
-            yield from map(outcome_of, rows)
+            for row in rows:
+                before, target = images.of(row)
+                yield outcome_of(row, before=before, target=target)
+        self._unopened = images.trouble
 
 
 def _work_of(row: Any) -> Iterator[OpenWork]:

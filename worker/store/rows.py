@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,11 +19,11 @@ from worker.model import (
     Policy,
 )
 from worker.store.cells import cells_of
+from worker.store.sealing import Images, Unopened
 from worker.store.values import Account, Campaign, Edit, Outcome
 
 _calendars = msgspec.json.Decoder(tuple[Calendar, ...])
 _columns = msgspec.json.Decoder(tuple[str, ...])
-_image = msgspec.json.Decoder(Image)
 _patch = msgspec.json.Decoder(Patch)
 _policy = msgspec.json.Decoder(Policy)
 _STATES = {str(state): state for state in EditState}
@@ -78,13 +78,22 @@ EDIT_COLUMNS = (
 )  # fmt: skip
 
 
-def edit_of(row: Sequence[Any]) -> Edit:
+def edit_of(row: Sequence[Any], images: Images, priors: Mapping[str, Image | None]) -> Edit:
     """Build an open edit from the values of `EDIT_COLUMNS` and its two ages, in this order.
 
-    By position: there is one for each edit, and names cost as much as all the rest.
+    By position: there is one for each edit, and names cost as much as all the rest. `priors` has
+    what the notes in `prior_target` lead to.
     """
     (line_no, calendar_id, event_uid, hint, patch, state, attempts, before, target, fields,
-     prior_target, sent_age_s, accepted_age_s) = row  # fmt: skip
+     noted, sent_age_s, accepted_age_s) = row  # fmt: skip
+    is_unreadable = False
+    try:
+        before = images.read(before, line_no=line_no, which="before")
+        target = images.read(target, line_no=line_no, which="target")
+    except Unopened:
+        # Never taken for an edit that has none: its shift would be resolved anew (law 3).
+        before, target, is_unreadable = None, None, True
+    prior = priors[noted] if noted else None
     return Edit(
         line_no=line_no,
         key=EventKey(calendar_id, event_uid),
@@ -93,17 +102,19 @@ def edit_of(row: Sequence[Any]) -> Edit:
         hint=date.fromisoformat(hint) if isinstance(hint, str) else hint,
         state=_STATES[state],
         attempts=attempts,
-        before=image_of(before),
-        target=image_of(target),
+        before=before,
+        target=target,
         fields=tuple(fields.split(",")) if fields else (),
-        prior_target=image_of(prior_target),
+        prior_target=prior,
+        prior_is_gone=bool(noted) and prior is None,
+        is_unreadable=is_unreadable,
         sent_age_s=sent_age_s,
         accepted_age_s=accepted_age_s,
     )
 
 
-def outcome_of(row: Any) -> Outcome:
-    """Build what reports show from a row of the edits."""
+def outcome_of(row: Any, *, before: Image | None, target: Image | None) -> Outcome:
+    """Build what reports show from a row of the edits and its images."""
     return Outcome(
         campaign_id=row.campaign_id,
         line_no=row.line_no,
@@ -115,8 +126,8 @@ def outcome_of(row: Any) -> Outcome:
         state=EditState(row.state),
         code=row.code,
         attempts=row.attempts,
-        before=image_of(row.before),
-        target=image_of(row.target),
+        before=before,
+        target=target,
         fields=row.fields,
         http_status=row.http_status,
         error_key=row.error_key,
@@ -125,13 +136,3 @@ def outcome_of(row: Any) -> Outcome:
         verified_at=row.verified_at,
         finished_at=row.finished_at,
     )
-
-
-def image_of(stored: str | None) -> Image | None:
-    """Read a stored image; None when there is none."""
-    return _image.decode(stored) if stored else None
-
-
-def stored_image(image: Image | None) -> str | None:
-    """Return an image as it is stored, which `image_of` reads."""
-    return msgspec.json.encode(image).decode() if image is not None else None

@@ -1,4 +1,9 @@
-"""Bringing a database to the schema of this version, and telling whether it is there."""
+"""Bringing a database to the schema of this version, and telling whether this code may use it.
+
+From 0004 on migrations expand first and contract later, and each writes into `schema_versions` what
+the oldest code is that may use its version. So workers go on, and may be started again, while a
+newer calpatch has already migrated: the database itself says whether they may.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +31,17 @@ def migrations_folder() -> Path:
 def migrate(database: Database, *, revision: str = "head") -> tuple[str | None, str | None]:
     """Upgrade to `revision`; returns the versions before and after.
 
-    Safe to run at any time and by several at once: one migrates, the others find it done.
+    Safe to run at any time and by several at once: one migrates, the others find it done. A newer
+    database that this code may use stays as it is.
     """
 
     from alembic import command
 
     def work(connection: Connection) -> tuple[str | None, str | None]:
         database.lock(connection, "migrate")
-        before = _known(_current(connection))
+        before = _current(connection)
+        if _is_newer(connection, before):
+            return before, before
         command.upgrade(_config(connection), revision)
         return before, _current(connection)
 
@@ -65,11 +73,16 @@ def versions(database: Database) -> tuple[str | None, str | None]:
 
 
 def require_schema(database: Database) -> None:
-    """Raise StoreUnavailable unless the database has this version's tables."""
+    """Raise StoreUnavailable unless this code may use the database's tables.
+
+    They are this version's, or a newer one's that says so.
+    """
     current, needed = versions(database)
     if current is None:
         raise StoreUnavailable("The database has no tables of calpatch", next_step=_MIGRATE)
-    if _known(current) != needed:
+    with database.read() as connection:
+        is_newer = _is_newer(connection, current)
+    if current != needed and not is_newer:
         raise StoreUnavailable(
             f"The database has version {current}, and this calpatch needs version {needed}",
             next_step=_MIGRATE,
@@ -93,6 +106,35 @@ def _current(connection: Connection) -> str | None:
         return None
     heads = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
     return ", ".join(sorted(heads)) or None
+
+
+def _is_newer(connection: Connection, version: str | None) -> bool:
+    """Tell whether a newer calpatch has migrated the database, and says that this one may use it.
+
+    Raises StoreUnavailable when it says that this one may not, and for a database not of ours.
+    """
+    known = revisions()
+    if version is None or version in known:
+        return False
+    oldest = _oldest_code(connection, version)
+    if oldest is None:
+        _known(version)
+    elif oldest not in known:
+        raise StoreUnavailable(
+            f"The database has version {version}, which needs a calpatch of version {oldest} or"
+            f" newer, and this one has version {known[-1]}",
+            next_step="Use the calpatch that migrated it",
+        )
+    return True
+
+
+def _oldest_code(connection: Connection, version: str) -> str | None:
+    """Return the revision of the oldest code that may use a version; None when nobody says."""
+    if not inspect(connection).has_table("schema_versions"):
+        return None
+    sql = text("SELECT oldest_code FROM schema_versions WHERE revision = :version")
+    found: str | None = connection.execute(sql, {"version": version}).scalar_one_or_none()
+    return found
 
 
 def _known(version: str | None) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -12,7 +13,6 @@ from sqlalchemy import Connection, text
 from worker.errors import WrongTransition
 from worker.model import FINAL, EditState
 from worker.store.database import Database
-from worker.store.rows import stored_image
 from worker.store.values import CallRow, Claim, Step
 
 #: What a step may change, in the order in which it is bound.
@@ -40,8 +40,35 @@ _CALL = {"route": "text", "status": "integer", "calls": "integer"}
 _LONGEST_KEY = 255
 
 
+#: By line: an edit's images as they are stored, None for those that a step does not have.
+Sealed: TypeAlias = Mapping[int, tuple[str | None, str | None]]
+_NO_IMAGES = (None, None)
+
+
+def sealed(claim: Claim, steps: Sequence[Step]) -> Sealed:
+    """Return the images that steps bring, as they are stored. Raises VaultError."""
+    images = claim.images
+    return {
+        step.line_no: (
+            images.stored(step.before, line_no=step.line_no, which="before")
+            if step.before is not None
+            else None,
+            images.stored(step.target, line_no=step.line_no, which="target")
+            if step.target is not None
+            else None,
+        )
+        for step in steps
+        if step.before is not None or step.target is not None
+    }
+
+
 def write_steps(
-    database: Database, connection: Connection, *, claim: Claim, steps: Sequence[Step]
+    database: Database,
+    connection: Connection,
+    *,
+    claim: Claim,
+    steps: Sequence[Step],
+    images: Sealed,
 ) -> bool:
     """Move edits along; False when all of these steps have been written before.
 
@@ -52,7 +79,8 @@ def write_steps(
         return True
     written = 0
     for shape, alike in groupby(sorted(steps, key=_shape), key=_shape):
-        written += _write_alike(database, connection, claim, shape=shape, steps=list(alike))
+        rows = [_values(step, shape[1], images) for step in alike]
+        written += _write_alike(database, connection, claim, shape=shape, rows=rows)
     if written == len(steps):
         return True
     in_place = sum(step.was is step.state for step in steps)
@@ -82,7 +110,7 @@ def _write_alike(
     claim: Claim,
     *,
     shape: tuple[str, tuple[str, ...]],
-    steps: Sequence[Step],
+    rows: Sequence[Sequence[object]],
 ) -> int:
     state, changed = EditState(shape[0]), shape[1]
     columns = {name: _CHANGES[name] for name in changed} | _WHERE
@@ -95,7 +123,7 @@ def _write_alike(
     # campaign as well, would read all of its edits.
     return database.for_each(
         connection,
-        [_values(step, changed) for step in steps],
+        rows,
         columns=columns,
         one=f"UPDATE edits SET {each}{at}"
         " WHERE line_no = ? AND state = ? AND campaign_id = ? AND chunk_id = ?",
@@ -105,17 +133,17 @@ def _write_alike(
     )
 
 
-def _values(step: Step, changed: Sequence[str]) -> list[object]:
+def _values(step: Step, changed: Sequence[str], images: Sealed) -> list[object]:
     """Return what is bound: the changed columns, then which edit it is and where it was."""
-    return [_READ[name](step) for name in (*changed, *_WHERE)]
+    before, target = images.get(step.line_no, _NO_IMAGES)
+    own = {"before": before, "target": target}
+    return [own[name] if name in own else _READ[name](step) for name in (*changed, *_WHERE)]
 
 
 _READ: dict[str, Callable[[Step], object]] = {
     "state": attrgetter("state"),
     "code": attrgetter("code"),
     "attempts": attrgetter("attempts"),
-    "before": lambda step: stored_image(step.before),
-    "target": lambda step: stored_image(step.target),
     "fields": lambda step: ",".join(step.fields or ()),
     "http_status": attrgetter("http_status"),
     # The API's own text: PostgreSQL keeps no NUL.

@@ -57,18 +57,19 @@ def store_campaign(
     image_key: bytes,
     chunk_size: int,
     progress: Progress | None,
+    copies: bool,
 ) -> None:
     """Store everything about a new campaign within the caller's transaction.
 
     `places` holds unless others edit some of the events: then it is made again. The caller holds
-    the lock on submissions: two at once would not see each other's events.
+    the lock on submissions: two at once would not see each other's events. `copies` as in `priors`.
     """
     total = spool.count
     _insert(
         database, connection, new=new, campaign_id=campaign_id, image_key=image_key, total=total
     )
     with spool_in(database, connection, spool) as cursor:
-        if find_held(database, connection, cursor=cursor, count=total):
+        if find_held(database, connection, cursor=cursor, count=total, copies=copies):
             places = place(spool.accounts, cursor, count=total, size=chunk_size)
         fill(
             database, connection, cursor=cursor, campaign_id=campaign_id, places=places,

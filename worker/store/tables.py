@@ -111,7 +111,9 @@ campaigns = Table(
     Column("source", Text, nullable=False),  # the file's name, for people
     Column("columns", Text, nullable=False),  # JSON list: the input's columns, echoed in results
     Column("total", Integer, nullable=False),
-    Column("image_key", LargeBinary),  # salt of the images' digests in the audit; dropped to erase
+    # Half of the images' keys, and of those of their digests in the audit; dropped by retention.
+    Column("image_key", LargeBinary),
+    Column("pruned_at", UtcTime),  # since then its edits are gone; their counts are in the audit
     Column("audit_seq", Integer, nullable=False, server_default="0"),
     Column("audit_head", String(64), nullable=False, server_default=""),
     Column("submitted_at", UtcTime, nullable=False),
@@ -195,13 +197,13 @@ edits = Table(
     # files mostly have a calendar's edits together, and keys in random order cost thrice as much.
     Column("event_hash", BigInteger, nullable=False, server_default="0"),
     Column("place_hash", BigInteger, nullable=False, server_default="0"),
-    # JSON model.Image: where an equal earlier shift has put the event.
+    # Where an equal earlier shift has put the event: r1:CAMPAIGN:LINE, or a plain JSON model.Image.
     Column("prior_target", Text),
     Column("state", String(16), nullable=False),
     Column("code", String(40), nullable=False, server_default=""),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("before", Text),  # JSON model.Image
-    Column("target", Text),  # JSON model.Image: absolute, stored before the first write (law 3)
+    Column("before", Text),  # model.Image, sealed (`sealing`) or plain JSON
+    Column("target", Text),  # the same: absolute, stored before the first write (law 3)
     Column("fields", String(120), nullable=False, server_default=""),  # comma-separated
     Column("http_status", Integer),
     Column("error_key", String(255), nullable=False, server_default=""),
@@ -257,4 +259,30 @@ pulses = Table(
     metadata,
     Column("name", String(120), primary_key=True),  # clock, worker:HOST:PID
     Column("at", UtcTime, nullable=False),
+)
+
+image_keys = Table(
+    "image_keys",
+    metadata,
+    Column("account", String(255), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),  # by the vault; dropped to erase the account
+    Column("created_at", UtcTime, nullable=False),
+)
+
+chain_heads = Table(
+    "chain_heads",
+    metadata,
+    # A chain without a row of its own elsewhere (accounts, the vault); "" says that all are here.
+    Column("chain", String(300), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("head", String(64), nullable=False),
+    # The first entry found behind the head that calpatch had not written; stays for `verify`.
+    Column("stray", Integer),
+)
+
+schema_versions = Table(
+    "schema_versions",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("oldest_code", String(32), nullable=False),  # revision of the oldest code that may work
 )

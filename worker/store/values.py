@@ -22,6 +22,7 @@ from worker.model import (
     Patch,
     Policy,
 )
+from worker.store.sealing import Images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,12 @@ class Edit(Struct, gc=False, frozen=True, kw_only=True):
     before: Image | None = None
     target: Image | None = None
     fields: tuple[str, ...] = ()
+    #: where an equal earlier shift has put the event
     prior_target: Image | None = None
+    #: there was such a shift, but where it put the event has been erased or pruned since
+    prior_is_gone: bool = False
+    #: its images are there and do not open: damaged, or changed by hand
+    is_unreadable: bool = False
     sent_age_s: float | None = None
     accepted_age_s: float | None = None
 
@@ -155,6 +161,8 @@ class Claim:
     #: an edit without a date is in it: only the whole readable window shows it for sure
     reads_all: bool = False
     edits: tuple[Edit, ...]
+    #: seals and digests the images of its edits
+    images: Images = field(repr=False)
 
 
 class Step(Struct, gc=False, frozen=True, kw_only=True):
