@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from worker.clock import SystemClock
-from worker.cronofy import ClientLimits, Cronofy, open_session
-from worker.engine import Engine
+from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
+from worker.engine import Engine, herald_of
 from worker.limits import MemoryLimiter, parse_rate
 from worker.model import ENDED, FINAL, EditState, Patch, Policy, Shift
 from worker.run import run_chunk
@@ -313,9 +313,10 @@ async def a_world(
         limiter = MemoryLimiter(rate=parse_rate(rate), share=1.0, clock=SystemClock())
         clock = SystemClock()
         with ThreadPoolExecutor(4) as threads:
+            breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             engine = Engine(
                 store=store,
-                client=Cronofy(session, limiter, clock=clock, limits=limits),
+                client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
                 limiter=limiter,
                 vault=Vault([generate_key()]),
                 clock=clock,

@@ -17,7 +17,7 @@ from worker.store.cells import cells_of, stored_cells
 from worker.store.chains import image_digest
 from worker.store.chunks import Chunks
 from worker.store.database import Database
-from worker.store.queue import Due, Queue
+from worker.store.queue import OUTAGE, Due, Queue
 from worker.store.reading import Reading
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.spool import Spool, SpoolColumns, Twin
@@ -39,6 +39,7 @@ from worker.store.values import (
 )
 
 __all__ = [
+    "OUTAGE",
     "Account",
     "AuditRow",
     "Break",
