@@ -281,6 +281,20 @@ async def test_the_first_read_after_an_outage_is_not_the_last_word(
         assert await world.drain(campaign) == {2: VERIFIED}
 
 
+async def test_a_read_back_that_nobody_answers_is_no_try(sqlite_url: str) -> None:
+    """The very first one of an outage neither."""
+    async with a_world(sqlite_url) as world:
+        fill(world, 1)
+        world.submit([0])
+        await world.step()
+        go_down(world)
+        make_due(world)
+        await verify_account(world.engine, ACCOUNT)
+
+        with world.store.database.read() as connection:
+            assert connection.execute(text("SELECT proofs FROM chunks")).scalar_one() == 0
+
+
 @pytest.mark.parametrize(("proofs", "state"), [(1, "accepted"), (2, "mismatch")])
 async def test_time_alone_ends_no_proof(sqlite_url: str, proofs: int, state: str) -> None:
     """Too few have been made as long as nobody was there to make them, or to answer."""
