@@ -19,8 +19,8 @@ import msgspec
 
 from tests.auditor import Verdict, audit_run, truth_of
 from worker.clock import SystemClock
-from worker.cronofy import ClientLimits, Cronofy, open_session
-from worker.engine import Engine
+from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
+from worker.engine import Engine, herald_of
 from worker.limits import MemoryLimiter, parse_rate
 from worker.model import ENDED, Patch, Policy, Shift
 from worker.run import run_chunk
@@ -309,9 +309,10 @@ async def an_engine(
     limiter = MemoryLimiter(rate=parse_rate(settings.rate), share=1.0, clock=clock)
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
+            breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
-                client=Cronofy(session, limiter, clock=clock, limits=limits),
+                client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
                 limiter=limiter,
                 vault=Vault(settings.keys),
                 clock=clock,

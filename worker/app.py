@@ -15,12 +15,13 @@ import msgspec
 import structlog
 
 from worker.clock import SystemClock
-from worker.cronofy import Access, CallCount, ClientLimits, Cronofy, open_session
+from worker.cronofy import Access, Breakers, CallCount, ClientLimits, Cronofy, open_session
 from worker.dispatch import Publisher, relay
-from worker.engine import Engine
+from worker.engine import Engine, herald_of
 from worker.errors import (
     ApiError,
     BrokerUnavailable,
+    CircuitOpen,
     CredentialsLocked,
     NotFound,
     SettingsError,
@@ -100,9 +101,10 @@ async def open_engine(settings: Settings, *, store: Store | None = None) -> Asyn
     threads = ThreadPoolExecutor(SQL_THREADS, thread_name_prefix="sql")
     try:
         async with open_session(limits) as session:
+            breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
-                client=Cronofy(session, limiter, clock=clock, limits=limits),
+                client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
                 limiter=limiter,
                 vault=vault,
                 clock=clock,
@@ -264,14 +266,14 @@ async def _check_account(engine: Engine, sub: str) -> AccountCheck:
             )
 
         found = await session.use(look)
-    except (ApiError, TokenLost, VaultError) as refused:
+    except (ApiError, CircuitOpen, TokenLost, VaultError) as refused:
         return _failed_check(engine, sub, refused)
     engine.store.accounts.set_status(sub, AccountStatus.ACTIVE, actor=engine.owner)
     return found
 
 
 def _failed_check(
-    engine: Engine, sub: str, refused: ApiError | TokenLost | VaultError
+    engine: Engine, sub: str, refused: ApiError | CircuitOpen | TokenLost | VaultError
 ) -> AccountCheck:
     """Park or lose an account by what the API said; an API that is down changes nothing."""
     account = engine.store.accounts.get(sub)

@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from worker.clock import Clock
-from worker.cronofy import CallCount, Cronofy, base_url
+from worker.cronofy import CallCount, Cronofy, Herald, base_url
 from worker.errors import LeaseLost, StoreUnavailable, WorkerError
 from worker.limits import Limiter
 from worker.model import CampaignState
@@ -92,6 +92,19 @@ class Engine:
         if self.settings.batch_counts_as == "one":
             return self.settings.batch_size
         return min(self.settings.batch_size, self.limiter.weight_now)
+
+
+def herald_of(store: Store, threads: Executor) -> Herald:
+    """Return who tells people, by a sign in SQL, which data centers do not answer."""
+
+    async def herald(data_center: str, wait_s: float | None) -> None:
+        note = functools.partial(store.queue.note_outage, data_center, wait_s=wait_s)
+        try:
+            await asyncio.get_running_loop().run_in_executor(threads, note)
+        except StoreUnavailable:
+            log.warning("outage.not_told", data_center=data_center)
+
+    return herald
 
 
 async def to_its_end(done: asyncio.Future[T]) -> T:

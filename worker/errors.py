@@ -7,6 +7,7 @@
     ├── NotFound               no such campaign, account, event               exit 2
     ├── StoreUnavailable       the database does not answer or is unmigrated  exit 7
     ├── LimiterUnavailable     no limiter, no call: leave the chunk to SQL    exit 7
+    ├── CircuitOpen            the API does not answer: not sent, wait        exit 7
     ├── BrokerUnavailable      saved, but not dispatched: the relay will      exit 7
     ├── LeaseLost              somebody else holds the chunk: stop quietly
     ├── WrongTransition        a bug, or a race that the store refused
@@ -106,6 +107,16 @@ class LimiterUnavailable(WorkerError):
     """Raised when the shared limiter cannot be asked: nothing is sent unlimited."""
 
     exit_code = 7
+
+
+class CircuitOpen(WorkerError):
+    """Raised when a data center does not answer: nothing was sent; ask again after `wait_s`."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, *, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class BrokerUnavailable(WorkerError):

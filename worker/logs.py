@@ -22,7 +22,7 @@ ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "logger", "campaign", "chunk", "account", "route", "method",
         "status", "took_ms", "why", "count", "seconds", "attempt", "code", "worker", "exception",
-        "task", "queue", "version", "edits",
+        "task", "queue", "version", "edits", "data_center",
     }
 )  # fmt: skip
 

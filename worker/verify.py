@@ -2,7 +2,8 @@
 
 All of an account's accepted edits are read back together: first by one sweep of what was modified
 since, then, for what the sweep does not show (the API does not promise that `updated` moves), by
-windows around the dates. What is not proven in time ends as mismatch or unverified.
+windows around the dates. What is not proven in time ends as mismatch or unverified; time in which
+the API did not answer is no such time.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ import structlog
 from worker.cronofy import Access
 from worker.engine import Engine, Hold, holding, leased
 from worker.errors import (
+    CircuitOpen,
     Gone,
     LeaseLost,
+    LimiterUnavailable,
     Rejected,
     StoreUnavailable,
+    Unavailable,
     VaultError,
     WorkerError,
 )
+from worker.limits import WaitTooLong
 from worker.model import AllDay, Code, EditState, Event, EventKey, Timed
 from worker.rules import (
     Mismatch,
@@ -31,6 +36,8 @@ from worker.rules import (
     Proven,
     ReadWindow,
     Unproven,
+    comeback_s,
+    is_calm,
     is_in_sight,
     judge_proof,
     plan_windows,
@@ -45,9 +52,13 @@ log = structlog.get_logger(__name__)
 SWEEP_MARGIN_S = 120.0
 #: the longest wait between two read-backs, in seconds
 LONGEST_WAIT_S = 120.0
-#: so many read-backs must have failed before the time for proof can be over: it may have passed
-#: while no worker was there, and then nothing has been tried yet
+#: so many read-backs must have been made before the time for proof can be over: it may have passed
+#: while no worker was there, or no API, and then nothing has been tried yet
 FAIR_TRIES = 3
+#: after so many it is over even if the API goes away again and again
+MOST_TRIES = 40
+#: nobody was asked, which is no try
+NOT_ASKED = (CircuitOpen, LimiterUnavailable, WaitTooLong)
 #: rescues of a chunk whose read-back killed its worker twice (each counts two)
 DEADLY = 3
 
@@ -63,36 +74,54 @@ async def verify_account(engine: Engine, sub: str) -> int:
     if not claims:
         return 0
     async with holding(engine, claims) as holds:
+        session = holds[0].session()
         try:
-            ended = await _prove(engine, holds)
+            ended = await _prove(engine, session, holds)
         except asyncio.CancelledError:
-            await _let_go(engine, holds, tried=False)
+            await _let_go(engine, holds)
             raise
-        await _let_go(engine, holds, tried=True)
+        except NOT_ASKED:
+            wait_s = comeback_s(session.wait_s, roll=engine.roll())
+            await _let_go(engine, holds, verify_in_s=wait_s)
+            return 0
+        await _let_go(engine, holds, tries=1)
         return ended
 
 
-async def _prove(engine: Engine, holds: Sequence[Hold]) -> int:
+async def _prove(engine: Engine, session: Session, holds: Sequence[Hold]) -> int:
     """Read once for all chunks, and judge each; returns how many edits ended."""
-    events = {} if _is_hopeless(engine, holds) else await _seen(engine, holds)
+    if _is_hopeless(engine, holds):
+        return sum([await _judge_chunk(engine, hold, {}, may_end=True) for hold in holds])
+    events = await _seen(engine, session, holds)
+    is_over = is_calm(session.back_for_s, within_s=engine.settings.verify_within)
     ended = 0
     for hold in holds:
-        if events is not None or hold.claim.proofs >= FAIR_TRIES:
-            ended += await _judge_chunk(engine, hold, events or {})
+        tries = hold.claim.proofs + 1
+        may_end = tries >= (FAIR_TRIES if is_over else MOST_TRIES)
+        if events is not None or may_end:
+            ended += await _judge_chunk(engine, hold, events or {}, may_end=may_end)
     return ended
 
 
-async def _seen(engine: Engine, holds: Sequence[Hold]) -> dict[EventKey, Event] | None:
-    """Return what a read shows of the edits' events; None when it failed, which proves nothing."""
+async def _seen(
+    engine: Engine, session: Session, holds: Sequence[Hold]
+) -> dict[EventKey, Event] | None:
+    """Return what a read shows of the edits' events; None when it failed, which proves nothing.
+
+    Raises CircuitOpen when nobody answers there, and the limiter's errors: nothing has been tried.
+    """
     first = holds[0]
     sub = first.claim.account.sub
-    session = first.session()
     edits = [edit for hold in holds for edit in hold.claim.edits]
     sweep = all(hold.claim.proofs == 0 for hold in holds)
     try:
         return await _read_back(engine, session, first, edits, sweep=sweep)
-    except StoreUnavailable:
+    except (StoreUnavailable, *NOT_ASKED):
         raise
+    except Unavailable as unanswered:
+        log.info("verify.read_failed", account=sub, why=type(unanswered).__name__)
+        if not await session.lives():
+            raise CircuitOpen(unanswered.message, wait_s=session.wait_s) from None
     except WorkerError as refused:
         log.info("verify.read_failed", account=sub, why=type(refused).__name__)
     except Exception:
@@ -169,11 +198,14 @@ def _windows(engine: Engine, edits: Sequence[Edit]) -> list[ReadWindow]:
     return plan_windows(days, today=engine.clock.now().date())
 
 
-async def _judge_chunk(engine: Engine, hold: Hold, events: dict[EventKey, Event]) -> int:
+async def _judge_chunk(
+    engine: Engine, hold: Hold, events: dict[EventKey, Event], *, may_end: bool
+) -> int:
+    """Judge a chunk's edits; `may_end` tells that it has been tried often enough to give one up."""
     outcomes = [
         found
         for edit in hold.claim.edits
-        if (found := _judge(engine, edit, events.get(edit.key))) is not None
+        if (found := _judge(engine, edit, events.get(edit.key), may_end=may_end)) is not None
     ]
     try:
         await hold.record([step for step, _ in outcomes], [note for _, note in outcomes])
@@ -183,14 +215,16 @@ async def _judge_chunk(engine: Engine, hold: Hold, events: dict[EventKey, Event]
     return len(outcomes)
 
 
-def _judge(engine: Engine, edit: Edit, event: Event | None) -> tuple[Step, Note] | None:
+def _judge(
+    engine: Engine, edit: Edit, event: Event | None, *, may_end: bool
+) -> tuple[Step, Note] | None:
     """Return the outcome that a read gives an edit; None while it proves nothing."""
     before, target = edit.before, edit.target
     if edit.is_unreadable:
         return _outcome(engine, edit, EditState.UNVERIFIED, Code.IMAGE_UNREADABLE)
     if before is None or target is None or edit.state is not EditState.ACCEPTED:
         return None
-    time_is_up = (edit.accepted_age_s or 0.0) > engine.settings.verify_within
+    time_is_up = may_end and (edit.accepted_age_s or 0.0) > engine.settings.verify_within
     in_sight = is_in_sight(target.when, today=engine.clock.now().date())
     proof = judge_proof(
         before, target, edit.fields, event, time_is_up=time_is_up, in_sight=in_sight
@@ -222,15 +256,18 @@ def _outcome(
     return step, note
 
 
-async def _let_go(engine: Engine, holds: Sequence[Hold], *, tried: bool) -> None:
+async def _let_go(
+    engine: Engine, holds: Sequence[Hold], *, tries: int = 0, verify_in_s: float | None = None
+) -> None:
     """Release every chunk; what is not proven is read back again, later each time.
 
-    Where that fails the lease runs out by itself.
+    Or after `verify_in_s`, where that is given. Where that fails the lease runs out by itself.
     """
     for hold in holds:
-        proofs = hold.claim.proofs + (1 if tried else 0)
+        proofs = hold.claim.proofs + tries
         # The exponent is bounded first: the power of a high count would not fit into a float.
         wait = min(LONGEST_WAIT_S, engine.settings.verify_delay * 2.0 ** min(proofs, 16))
+        wait = wait if verify_in_s is None else verify_in_s
         try:
             await engine.db(
                 engine.store.chunks.release,

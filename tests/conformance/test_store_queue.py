@@ -483,6 +483,19 @@ def test_a_pulse_tells_its_age(store: Store) -> None:
     assert all(-1 < age < 60 for age in found.values())
 
 
+def test_an_outage_is_told_with_the_time_of_the_next_try(store: Store) -> None:
+    """Whoever finds it later again says so; the first that is answered takes the sign away."""
+    store.queue.note_outage("us", wait_s=None)
+    store.queue.note_outage("us", wait_s=5)
+    store.queue.note_outage("us", wait_s=60)
+    store.queue.note_outage("de", wait_s=60)
+    ages = store.queue.pulses()
+    assert set(ages) == {"outage:us", "outage:de"}
+    assert -61 < ages["outage:us"] < -30
+    store.queue.note_outage("us", wait_s=None)
+    assert set(store.queue.pulses()) == {"outage:de"}
+
+
 def test_of_the_chunks_that_read_everything_one_is_out_for_an_account(store: Store) -> None:
     """It takes the others along: apart, each would read the account's whole window for itself."""
     rows = [a_row(line, account=f"acc_{line % 2}", hint=None) for line in range(2, 14)]

@@ -101,10 +101,8 @@ def written() -> str:
     lines = [
         "# The fault matrix",
         "",
-        "What can go wrong, what is promised then, and the tests that carry the row's mark"
-        " (`pytest.mark.row`).",
-        "`make readme` writes this page. Every run of these tests ends with the auditor"
-        " (`tests/auditor.py`).",
+        "What can go wrong, what is promised then, and the tests that carry the row's mark.",
+        "`make readme` writes this page. Every run ends with the auditor (`tests/auditor.py`).",
         "",
         "| row | fault | promise | tests |",
         "|---|---|---|---|",

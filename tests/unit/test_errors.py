@@ -57,6 +57,7 @@ def test_exit_codes_tell_whose_turn_it_is() -> None:
     }
     assert {name for name, code in codes.items() if code == 7} == {
         "BrokerUnavailable",
+        "CircuitOpen",
         "LimiterUnavailable",
         "SettingsError",
         "StoreUnavailable",

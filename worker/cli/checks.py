@@ -20,8 +20,9 @@ from worker.cli.talk import plural
 from worker.cronofy import base_url
 from worker.errors import WorkerError
 from worker.model import AccountStatus
-from worker.report.reasons import CLOCK, QUIET_S, WORKER
-from worker.rules import format_seconds
+from worker.report.reasons import CLOCK, WORKER
+from worker.report.snapshot import QUIET_S, outages_in
+from worker.rules import format_seconds, place
 from worker.settings import Settings
 from worker.store import Account, Store, versions
 
@@ -232,3 +233,7 @@ def _pulses(store: Store) -> Iterator[Finding]:
         yield ok("workers", f"{len(workers)} seen in the last {QUIET_S:.0f} s")
     else:
         yield warn("workers", f"none seen in the last {QUIET_S:.0f} s", "Start one: calpatch work")
+    for name, wait_s in outages_in(pulses).items():
+        when = f"next try in {format_seconds(wait_s)}" if wait_s else "trying again"
+        step = "Nothing is lost: campaigns wait, and go on by themselves once it answers"
+        yield warn("outage", f"workers get no answer from the API ({place(name)}); {when}", step)

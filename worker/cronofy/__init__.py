@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worker.cronofy.breakers import Breakers, Herald
 from worker.cronofy.client import Cronofy
 from worker.cronofy.departure import Departure, bring_home
 from worker.cronofy.edits import Write, build_edit
@@ -25,10 +26,12 @@ __all__ = [
     "UNREADABLE",
     "Access",
     "AccountInfo",
+    "Breakers",
     "CallCount",
     "ClientLimits",
     "Cronofy",
     "Departure",
+    "Herald",
     "Hopeless",
     "Pace",
     "Profile",

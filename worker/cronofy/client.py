@@ -1,7 +1,8 @@
 """The client: what calpatch asks of Cronofy, as typed calls.
 
 Reads are repeated when the API fails, and wait out refusals; writes are sent once, and each edit
-gets an Answer whatever happens. Every call goes through `Transport.send`.
+gets an Answer whatever happens. Every call goes through `Transport.send`, and raises CircuitOpen
+while its data center does not answer: then nothing was sent.
 """
 
 from __future__ import annotations
@@ -22,13 +23,20 @@ from tenacity import (
 )
 
 from worker.clock import Clock
+from worker.cronofy.breakers import Breakers
 from worker.cronofy.departure import Departure
 from worker.cronofy.edits import Write, batch_body, events_path, single_body
 from worker.cronofy.events import read_page
 from worker.cronofy.grants import refresh_body, refreshed
 from worker.cronofy.paging import EVENTS, PAGES, Harvest, ReadQuery, Trail
-from worker.cronofy.replies import Hopeless, batch_answers, raise_unless_ok, single_answer
-from worker.cronofy.transport import Call, NoReply, Reply, Transport
+from worker.cronofy.replies import (
+    Hopeless,
+    batch_answers,
+    is_success,
+    raise_unless_ok,
+    single_answer,
+)
+from worker.cronofy.transport import USERINFO, Call, NoReply, Reply, Transport
 from worker.cronofy.values import (
     Access,
     AccountInfo,
@@ -41,14 +49,13 @@ from worker.cronofy.values import (
 from worker.cronofy.wire import Unreadable, WireCalendars, WireUserInfo, decoded
 from worker.errors import Gone, Unavailable
 from worker.model import Calendar, Event, EventKey
-from worker.rules import MAX_BATCH, PLAIN_TURN, Answer, ReadWindow, Throttled, Turn
+from worker.rules import MAX_BATCH, PLAIN_TURN, Answer, ReadWindow, Throttled, Turn, is_unanswered
 
 T = TypeVar("T")
 
 BATCH = "/v1/batch"
 SINGLE = "/v1/calendars/{calendar_id}/events"
 CALENDARS = "/v1/calendars"
-USERINFO = "/v1/userinfo"
 TOKEN = "/oauth/token"  # noqa: S105 - a path
 
 #: the longest wait between two tries of a read, in seconds; longer waits belong to SQL
@@ -71,11 +78,15 @@ class Cronofy:
         *,
         clock: Clock,
         limits: ClientLimits | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         self._limits = limits or ClientLimits()
         self._limiter = limiter
         self._clock = clock
-        self._transport = Transport(session, limiter, clock=clock, limits=self._limits)
+        self._breakers = breakers or Breakers(clock=clock)
+        self._transport = Transport(
+            session, limiter, clock=clock, limits=self._limits, breakers=self._breakers
+        )
 
     # ------------------------------------------------------------ reads
 
@@ -148,6 +159,22 @@ class Cronofy:
             ),
         )
 
+    async def lives(self, access: Access, *, calls: CallCount) -> bool:
+        """Find out, after a call has failed, whether its data center answers at all.
+
+        Asks for something cheap on behalf of the account, unless others are told just now. Raises
+        nothing: without a slot at the limit it is False, since then nobody knows.
+        """
+        return await self._transport.lives(self._get(access, USERINFO), calls=calls)
+
+    def wait_s(self, base_url: str) -> float:
+        """Return the seconds until a data center is asked again; 0 while calls go."""
+        return self._breakers.of(base_url).wait_s
+
+    def back_for_s(self, base_url: str) -> float:
+        """Return for how long a data center has answered since its last outage; may be infinite."""
+        return self._breakers.of(base_url).back_for_s
+
     # ------------------------------------------------------------ writes
 
     async def write_batch(
@@ -169,10 +196,12 @@ class Cronofy:
         weight = self._weight(writes)
         if len(writes) == 1:
             call = self._post(access, writes[0], departure=departure)
-            answers = [single_answer(await self._transport.send(call, calls=calls))]
+            reply = await self._transport.send(call, calls=calls)
+            answers = [single_answer(reply)]
         else:
             call = Call(
                 method="POST",
+                base_url=access.base_url,
                 route=BATCH,
                 url=access.base_url + BATCH,
                 token=access.token,
@@ -185,6 +214,7 @@ class Cronofy:
             reply = await self._transport.send(call, calls=calls)
             answers = batch_answers(reply, count=len(writes), now=self._clock.now())
             await self._slow_down(reply, answers)
+        self._understood(call, reply, is_readable=not is_unanswered(answers[0]))
         return answers
 
     async def refresh(
@@ -197,23 +227,33 @@ class Cronofy:
         calls: CallCount,
         departure: Departure | None = None,
         turn: Turn = PLAIN_TURN,
+        probe_token: str | None = None,
     ) -> TokenSet:
         """Trade a refresh token for an access token, once.
 
         Raises TokenLost when the authorization is gone and SettingsError when the application's own
         credentials are wrong. Not repeated: an answer that got lost may have replaced the token.
+        `probe_token` is an access token, expired or not, to find out whether anybody answers.
         """
         call = Call(
             method="POST",
+            base_url=base_url,
             route=TOKEN,
             url=base_url + TOKEN,
             body=refresh_body(client_id, client_secret, refresh_token=refresh_token),
             turn=turn,
             max_bytes=self._limits.body_bytes,
             departure=departure,
+            probe_token=probe_token,
         )
         reply = await self._patiently(call, calls=calls)
-        return refreshed(call, reply, refresh_token=refresh_token)
+        try:
+            tokens = refreshed(call, reply, refresh_token=refresh_token)
+        except Unavailable:
+            self._understood(call, reply, is_readable=False)
+            raise
+        self._understood(call, reply, is_readable=True)
+        return tokens
 
     # ------------------------------------------------------------ how
 
@@ -250,9 +290,17 @@ class Cronofy:
     async def _attempt(self, call: Call, decode: Callable[[bytes], T], *, calls: CallCount) -> T:
         reply = raise_unless_ok(call, await self._patiently(call, calls=calls))
         try:
-            return decode(reply.body)
+            content = decode(reply.body)
         except Unreadable:
+            self._understood(call, reply, is_readable=False)
             raise Unavailable(f"{call} got an unreadable answer", status=reply.status) from None
+        self._understood(call, reply, is_readable=True)
+        return content
+
+    def _understood(self, call: Call, reply: Reply | NoReply, *, is_readable: bool) -> None:
+        """Tell whether a success was one; of the rest the status has told already."""
+        if isinstance(reply, Reply) and is_success(reply.status):
+            self._transport.understood(call, reply, is_readable=is_readable)
 
     async def _patiently(self, call: Call, *, calls: CallCount) -> Reply | NoReply:
         """Send a call that may be sent again after a 429: waiting is no failure (law 7)."""
@@ -293,6 +341,7 @@ class Cronofy:
     ) -> Call:
         return Call(
             method="GET",
+            base_url=access.base_url,
             route=route,
             url=url or access.base_url + route,
             token=access.token,
@@ -303,6 +352,7 @@ class Cronofy:
     def _post(self, access: Access, write: Write, *, departure: Departure | None) -> Call:
         return Call(
             method="POST",
+            base_url=access.base_url,
             route=SINGLE,
             url=access.base_url + events_path(write.key.calendar_id),
             token=access.token,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from yarl import URL
 
 from worker.errors import SettingsError
+from worker.rules.breaker import ELSEWHERE
 
 #: cronofy-api §1.1; an account belongs to exactly one of them
 DATA_CENTERS = {
@@ -33,6 +34,12 @@ def base_url(data_center: str, override: str | None) -> str:
             next_step=f"Use one of {', '.join(DATA_CENTERS)}",
         )
     return DATA_CENTERS[data_center] if override is None else _checked(override)
+
+
+def data_center_of(base: str) -> str:
+    """Return the name of the data center at an address; `ELSEWHERE` for the operator's own."""
+    names = {address: name for name, address in DATA_CENTERS.items()}
+    return names.get(base, ELSEWHERE)
 
 
 def same_origin(url: URL, base: str) -> bool:

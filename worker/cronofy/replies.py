@@ -28,7 +28,7 @@ from worker.errors import (
     Unauthorized,
     Unavailable,
 )
-from worker.rules import Accepted, Answer, in_doubt, judge
+from worker.rules import BATCH_REFUSED, Accepted, Answer, InDoubt, in_doubt, judge
 
 #: what an error key or a field's name may be made of; anything else could be anybody's text
 _KEY = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}")
@@ -70,7 +70,7 @@ def raise_unless_ok(call: Call, reply: Reply | NoReply) -> Reply:
     if isinstance(reply, NoReply):
         kind = Hopeless if reply.final else Unavailable
         raise kind(f"{call} got no usable answer ({reply.why})")
-    if 200 <= reply.status < 300:  # noqa: PLR2004
+    if is_success(reply.status):
         return reply
     raise _error(f"{call} was answered with {reply.status}", reply)
 
@@ -90,6 +90,11 @@ def _error(message: str, reply: Reply) -> ApiError:
             return Hopeless(message, status=status)
 
 
+def is_success(status: int) -> bool:
+    """Tell whether a status promises that the call was done."""
+    return status // 100 == 2  # noqa: PLR2004
+
+
 def single_answer(reply: Reply | NoReply) -> Answer:
     """Judge the answer to the POST of one edit."""
     return _outer_answer(reply, sole=True)
@@ -98,11 +103,15 @@ def single_answer(reply: Reply | NoReply) -> Answer:
 def _outer_answer(reply: Reply | NoReply, *, sole: bool = False) -> Answer:
     match reply:
         case NoReply(why=why):
-            return in_doubt(why)
+            return in_doubt(why, unanswered=True)
         case Reply(status=status, body=body, retry_after_s=seconds):
-            return judge(status, retry_after_s=seconds, keys=error_keys(status, body), sole=sole)
+            keys = error_keys(status, body)
+            answer = judge(status, retry_after_s=seconds, keys=keys, sole=sole)
         case _:
             assert_never(reply)
+    if isinstance(answer, InDoubt) and answer.why != BATCH_REFUSED:
+        return in_doubt(answer.why, status=status, unanswered=True)
+    return answer
 
 
 def batch_answers(reply: Reply | NoReply, *, count: int, now: datetime) -> list[Answer]:
@@ -111,12 +120,12 @@ def batch_answers(reply: Reply | NoReply, *, count: int, now: datetime) -> list[
     Only a 2xx has entries. A refusal of the whole as invalid or not found says nothing of any
     single edit, so it is doubt, not a verdict on all of them.
     """
-    if isinstance(reply, NoReply) or not 200 <= reply.status < 300:  # noqa: PLR2004
+    if isinstance(reply, NoReply) or not is_success(reply.status):
         return [_outer_answer(reply)] * count
     try:
         items = decoded(_batch, reply.body).batch
     except Unreadable:
-        return [in_doubt(UNREADABLE, status=reply.status)] * count
+        return [in_doubt(UNREADABLE, status=reply.status, unanswered=True)] * count
     if len(items) > count:
         return [in_doubt(LONG_REPLY, status=reply.status)] * count
     answers = [_item_answer(item, now=now) for item in items]

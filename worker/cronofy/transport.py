@@ -1,33 +1,42 @@
 """The one place where bytes leave for the API and come back: `Transport.send`.
 
-Each call waits for the limiter, has time and size limits, follows no redirect, is counted and
-logged by route and status: never its URL, query, headers or bodies (law 9). What went wrong comes
-back as a value: an exception would carry the HTTP library's text, which may quote an answer.
+Each call passes its data center's breaker, waits for the limiter, has time and size limits, follows
+no redirect, is counted and logged by route and status: never its URL, query, headers or bodies (law
+9). What went wrong comes back as a value: an exception would carry the HTTP library's text, which
+may quote an answer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import aiohttp
+import msgspec
 import structlog
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from worker import __version__, points
 from worker.clock import Clock
+from worker.cronofy.breakers import Breaker, Breakers, Probed
 from worker.cronofy.departure import Departure
 from worker.cronofy.retry_after import retry_after_s
 from worker.cronofy.throttle import Throttle
 from worker.cronofy.values import CallCount, ClientLimits, Pace
+from worker.cronofy.wire import Unreadable, WireUserInfo, decoded
 from worker.rules import NOT_SENT, PLAIN_TURN, Turn
+from worker.rules.breaker import sign_of
 
 #: open connections of one process; beyond, calls wait for a free one within their `connect_s`
 CONNECTIONS = 100
 #: seconds that an address of the API is remembered
 DNS_TTL_S = 300
 _TOO_MANY = 429
+#: what is asked to find out whether a data center answers: nobody's edit, and cheap
+USERINFO = "/v1/userinfo"
+
+_userinfo = msgspec.json.Decoder(WireUserInfo)
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +46,8 @@ class Call:
     """One request. `route` is the path's template: it is what logs and counts show."""
 
     method: str
+    #: the data center's address, with which `url` begins
+    base_url: str = field(repr=False)
     route: str
     url: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
@@ -46,6 +57,8 @@ class Call:
     max_bytes: int
     #: asked after the grant; None: the call may leave at any time
     departure: Departure | None = None
+    #: what a probe for this call shows, where that is not `token`: an expired one will do
+    probe_token: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -65,6 +78,8 @@ class Reply:
     status: int
     body: bytes = field(repr=False)
     retry_after_s: float | None = None
+    #: monotonic; when its call left
+    left_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,25 +118,77 @@ class Transport:
     """Sends calls through a limiter and tells it about refusals."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, pace: Pace, *, clock: Clock, limits: ClientLimits
+        self,
+        session: aiohttp.ClientSession,
+        pace: Pace,
+        *,
+        clock: Clock,
+        limits: ClientLimits,
+        breakers: Breakers,
     ) -> None:
         self._session = session
         self._pace = pace
         self._clock = clock
         self._limits = limits
         self._timeout = _timeout(limits)
+        self._probe_timeout = aiohttp.ClientTimeout(total=limits.probe_s)
+        self._breakers = breakers
         self.throttle = Throttle(pace, clock=clock)
 
     async def send(self, call: Call, *, calls: CallCount) -> Reply | NoReply:
-        """Send one request, once. Raises only before anything is sent: limiter or departure."""
-        await self._pace.acquire(call.weight, timeout_s=self._limits.queue_s, turn=call.turn)
+        """Send one request, once.
+
+        Raises only before anything is sent: the breaker's, the limiter's or the departure's errors.
+        A success is no sign of life until `understood` says so.
+        """
+        breaker = self._breakers.of(call.base_url)
+        await self._granted(call, breaker, calls=calls)
         if call.departure is not None:
             call.departure.leave()
+        reply, left_at = await self._sent(call, self._timeout, calls=calls)
+        _note(breaker, reply, left_at=left_at)
+        return reply
+
+    def understood(self, call: Call, reply: Reply, *, is_readable: bool) -> None:
+        """Tell whether a success could be read: one that cannot is not the API's own."""
+        self._breakers.of(call.base_url).note(is_answered=is_readable, left_at=reply.left_at)
+
+    async def lives(self, call: Call, *, calls: CallCount) -> bool:
+        """Find out whether this call's data center answers at all, now that a call has failed."""
+        return await self._breakers.of(call.base_url).lives(lambda: self._probed(call, calls=calls))
+
+    async def _granted(self, call: Call, breaker: Breaker, *, calls: CallCount) -> None:
+        """Return when the call may leave: its slot is lost when the circuit opened meanwhile."""
+        while True:
+            await breaker.admit(lambda: self._probed(call, calls=calls))
+            await self._pace.acquire(call.weight, timeout_s=self._limits.queue_s, turn=call.turn)
+            if breaker.is_closed:
+                return
+
+    async def _probed(self, call: Call, *, calls: CallCount) -> Probed:
+        """Ask the data center of a call for something cheap, in the name of the same account."""
+        probe = Call(
+            method="GET",
+            base_url=call.base_url,
+            route=USERINFO,
+            url=call.base_url + USERINFO,
+            token=call.probe_token or call.token,
+            turn=call.turn._replace(urgent=True),
+            max_bytes=self._limits.body_bytes,
+        )
+        await self._pace.acquire(1, timeout_s=self._limits.probe_s, turn=probe.turn)
+        reply, left_at = await self._sent(probe, self._probe_timeout, calls=calls)
+        return Probed(left_at, _is_life(reply))
+
+    async def _sent(
+        self, call: Call, within: aiohttp.ClientTimeout, *, calls: CallCount
+    ) -> tuple[Reply | NoReply, float]:
+        """Send what has its slot, and count it; returns when it left as well."""
         started = self._clock.monotonic()
         status = 0
         try:
             points.reach(f"{call.kind}.before")
-            reply = await self._exchange(call)
+            reply = await self._exchange(call, within)
             points.reach(f"{call.kind}.after")
             status = reply.status if isinstance(reply, Reply) else 0
         finally:
@@ -129,7 +196,9 @@ class Transport:
             calls.add(call.route, status)
             self._log(call, status=status, started=started)
         await self._tell(reply, started=started)
-        return reply
+        if isinstance(reply, Reply):
+            reply = replace(reply, left_at=started)
+        return reply, started
 
     async def refused(self, seconds: float | None) -> None:
         """Slow everybody down because of a refusal inside an answer that came just now."""
@@ -146,7 +215,7 @@ class Transport:
             case _:
                 assert_never(reply)
 
-    async def _exchange(self, call: Call) -> Reply | NoReply:
+    async def _exchange(self, call: Call, within: aiohttp.ClientTimeout) -> Reply | NoReply:
         try:
             async with self._session.request(
                 call.method,
@@ -154,7 +223,7 @@ class Transport:
                 data=call.body,
                 headers=_headers(call),
                 allow_redirects=False,
-                timeout=self._timeout,
+                timeout=within,
                 middlewares=(_once,),
             ) as response:
                 return await self._received(response, call.max_bytes)
@@ -186,6 +255,31 @@ class Transport:
         log.debug(
             "call.ended", method=call.method, route=call.route, status=status, took_ms=took_ms
         )
+
+
+def _note(breaker: Breaker, reply: Reply | NoReply, *, left_at: float) -> None:
+    """Tell the breaker what an answer says of its data center, as far as its status tells."""
+    if isinstance(reply, NoReply):
+        if not reply.final:
+            breaker.note(is_answered=False, left_at=left_at)
+        return
+    sign = sign_of(reply.status)
+    if sign != "unread":
+        breaker.note(is_answered=sign == "alive", left_at=left_at)
+
+
+def _is_life(reply: Reply | NoReply) -> bool:
+    """Tell whether the answer to a probe comes from the API."""
+    if isinstance(reply, NoReply):
+        return False
+    sign = sign_of(reply.status)
+    if sign != "unread":
+        return sign == "alive"
+    try:
+        decoded(_userinfo, reply.body)
+    except Unreadable:
+        return False
+    return True
 
 
 class Disconnected(aiohttp.ClientConnectionError):

@@ -90,6 +90,8 @@ class ClientLimits:
     connect_s: float = 5.0
     #: seconds of silence within an answer
     sock_read_s: float = 20.0
+    #: for a probe of a data center that does not answer: to be granted, and to be answered
+    probe_s: float = 10.0
     #: a page of events; 300 of them with long descriptions are about 2 MB
     page_bytes: int = 10_000_000
     body_bytes: int = 2_000_000

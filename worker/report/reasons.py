@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from worker.limits import LimiterState
 from worker.model import AccountStatus, CampaignState, EditState
-from worker.report.snapshot import Blocked, Snapshot
-from worker.rules import format_seconds
+from worker.report.snapshot import QUIET_S, Blocked, Snapshot
+from worker.rules import format_seconds, place
 
-#: seconds without a sign of life after which a part is taken for gone
-QUIET_S = 30.0
 #: seconds after its submission during which a campaign finds silence ordinary
 PATIENCE_S = 10.0
 #: seconds; shorter waits are the ordinary rhythm, and no news
@@ -32,12 +30,16 @@ def why_it_waits(look: Snapshot) -> str:
         return campaign.state_reason
     if said := _STATE_REASONS.get(campaign.state):
         return f"{said}: {campaign.state_reason}" if campaign.state_reason else said
-    return _missing_part(look) or _limit(look) or _next_due(look)
+    return _missing_part(look) or _outage(look) or _limit(look) or _next_due(look)
 
 
 def eta_s(look: Snapshot) -> float | None:
-    """Return the seconds to go; None as well while a part is missing, since nothing moves then."""
-    return None if not look.has_ended and _missing_part(look) else look.eta_s
+    """Return the seconds to go; None as well while a part is missing, since nothing moves then.
+
+    The API is such a part.
+    """
+    stands = not look.has_ended and (_missing_part(look) or look.outages)
+    return None if stands else look.eta_s
 
 
 def next_step(look: Snapshot) -> str:
@@ -93,6 +95,15 @@ def _quiet(look: Snapshot) -> list[str]:
 def _alive(look: Snapshot, name: str) -> bool:
     """Tell whether any part of this name gave a sign of life lately."""
     return any(part.startswith(name) and age < QUIET_S for part, age in look.pulses.items())
+
+
+def _outage(look: Snapshot) -> str:
+    if not look.outages:
+        return ""
+    places = ", ".join(place(name) for name in look.outages)
+    wait_s = min(look.outages.values())
+    when = f"next try in {format_seconds(wait_s)}" if wait_s else "trying again"
+    return f"the API ({places}) does not answer; {when}"
 
 
 def _limit(look: Snapshot) -> str:

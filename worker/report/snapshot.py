@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from worker.limits import LimiterState, parse_rate
 from worker.model import ENDED, FINAL, AccountStatus, CampaignState, Code, EditState
 from worker.rules import Calls, Load, Progress, calls_needed
+from worker.rules.breaker import ELSEWHERE
 from worker.settings import Settings
-from worker.store import CallRow, Campaign, OpenWork, Store
+from worker.store import OUTAGE, CallRow, Campaign, OpenWork, Store
+
+#: seconds without a sign of life after which a part is taken for gone, and an outage for over
+QUIET_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,8 @@ class Snapshot:
     limiter: LimiterState | None = None
     limiter_fault: str = ""
     blocked: tuple[Blocked, ...] = ()
+    #: data centers of the campaign that do not answer, with the seconds until they are asked again
+    outages: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def by_state(self) -> dict[EditState, int]:
@@ -182,6 +188,7 @@ def take_snapshot(
     if campaign.state in ENDED:
         counts = store.reading.counts(campaign_id)
         calls = tuple(store.reading.calls(campaign_id))
+    pulses = store.queue.pulses()
     waits = campaign.state not in ENDED and not running
     return Snapshot(
         at=at,
@@ -193,12 +200,29 @@ def take_snapshot(
         ),
         running_chunks=running,
         due_s=due_s,
-        pulses=store.queue.pulses(),
+        pulses=pulses,
         pace=pace,
         limiter=limiter,
         limiter_fault=limiter_fault,
         blocked=_blocked(store) if waits else (),
+        outages=_outages_of(store, campaign, outages_in(pulses)),
     )
+
+
+def outages_in(pulses: Mapping[str, float]) -> dict[str, float]:
+    """Return the data centers that do not answer, with the seconds until they are asked again."""
+    return {
+        name.removeprefix(OUTAGE): max(0.0, -age)
+        for name, age in sorted(pulses.items())
+        if name.startswith(OUTAGE) and age < QUIET_S
+    }
+
+
+def _outages_of(store: Store, campaign: Campaign, outages: Mapping[str, float]) -> dict[str, float]:
+    if not outages or campaign.state in ENDED:
+        return {}
+    concerned = store.reading.data_centers(campaign.id) | {ELSEWHERE}
+    return {name: wait_s for name, wait_s in outages.items() if name in concerned}
 
 
 def _unsent(counts: Mapping[tuple[EditState, str], int]) -> int:

@@ -17,8 +17,10 @@ from worker.rules.answers import (
     SkipEdit,
     Throttled,
     in_doubt,
+    is_unanswered,
     judge,
 )
+from worker.rules.breaker import comeback_s, is_calm, place
 from worker.rules.decide import (
     Change,
     Conflict,
@@ -43,6 +45,7 @@ from worker.rules.retry import (
     is_refused_batch,
     may_repeat_at_once,
     next_try,
+    spared,
 )
 from worker.rules.schedule import EndBeforeStart, KindMismatch, parse_moment, rescheduled
 from worker.rules.sharing import (
@@ -129,6 +132,7 @@ __all__ = [
     "calls_needed",
     "check_campaign",
     "check_edit",
+    "comeback_s",
     "decide",
     "differences",
     "final_campaign_state",
@@ -136,9 +140,11 @@ __all__ = [
     "format_seconds",
     "format_shift",
     "in_doubt",
+    "is_calm",
     "is_in_sight",
     "is_readable",
     "is_refused_batch",
+    "is_unanswered",
     "judge",
     "judge_proof",
     "loads_of",
@@ -149,12 +155,14 @@ __all__ = [
     "normalised",
     "parse_moment",
     "parse_shift",
+    "place",
     "plan_windows",
     "readable_window",
     "reconcile",
     "rescheduled",
     "same_when",
     "share_out",
+    "spared",
     "unread_windows",
     "weight_of",
 ]

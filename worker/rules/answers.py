@@ -70,6 +70,8 @@ class InDoubt(Struct, frozen=True, kw_only=True):
 
     status: int
     why: str
+    #: the call as a whole got no answer that can be used: perhaps nobody answers at all
+    unanswered: bool = False
 
 
 Answer: TypeAlias = (
@@ -107,9 +109,14 @@ def judge(
     return _for_one(status, keys) if sole else in_doubt(BATCH_REFUSED, status=status)
 
 
-def in_doubt(why: str, *, status: int = 0) -> InDoubt:
+def in_doubt(why: str, *, status: int = 0, unanswered: bool = False) -> InDoubt:
     """Return the answer for a write of unknown effect; `why` is a short code for the audit."""
-    return InDoubt(status=status, why=why)
+    return InDoubt(status=status, why=why, unanswered=unanswered)
+
+
+def is_unanswered(answer: Answer) -> bool:
+    """Tell whether an edit has no answer since its whole call has none."""
+    return isinstance(answer, InDoubt) and answer.unanswered
 
 
 def _for_everybody(status: int, retry_after_s: float | None) -> Answer | None:

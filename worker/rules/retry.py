@@ -98,6 +98,14 @@ def is_refused_batch(answer: Answer) -> bool:
     return isinstance(answer, InDoubt) and answer.why == BATCH_REFUSED
 
 
+def spared(attempts: int) -> int:
+    """Return the attempts of an edit in doubt whose call failed since nobody answered.
+
+    That was no fault of the edit's, however often. One attempt stays: the edit may have been taken.
+    """
+    return max(1, attempts - 1)
+
+
 def backoff_s(attempts: int, *, roll: float) -> float:
     """Return the seconds to wait after so many attempts, spread evenly from zero to the cap."""
     # The exponent is bounded first: a power of a runaway counter would not fit into a float.
@@ -115,5 +123,6 @@ def _doubted(answer: InDoubt, *, attempts: int, settle_s: float, roll: float) ->
         return NotTaken(attempts=attempts - 1, status=status)
     wait_s = backoff_s(attempts, roll=roll)
     if answer.why == NOT_SENT:
-        return NotTaken(attempts=attempts, status=status, after_s=wait_s)
+        # No edit keeps a connection from being made; the breaker finds out who is there.
+        return NotTaken(attempts=attempts - 1, status=status, after_s=wait_s)
     return Doubted(after_s=max(wait_s, settle_s), status=status, why=answer.why)

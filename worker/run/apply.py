@@ -11,7 +11,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from worker.cronofy import Access, Departure, Write, bring_home, build_edit
-from worker.errors import LeaseLost, StoreUnavailable
+from worker.errors import CircuitOpen, LeaseLost, StoreUnavailable
 from worker.model import CampaignState, Code, EditState
 from worker.rules import (
     BATCHES_AT_ONCE,
@@ -25,9 +25,12 @@ from worker.rules import (
     Reauthenticate,
     SkipEdit,
     Taken,
+    comeback_s,
     is_refused_batch,
+    is_unanswered,
     may_repeat_at_once,
     next_try,
+    spared,
 )
 from worker.rules.answers import PLAN_FEATURE_MISSING
 from worker.run.locked import close_calendars
@@ -43,6 +46,8 @@ class _Outbox:
     #: a batch was refused as a whole: what it was about goes one by one
     singly: bool = False
     taken: int = 0
+    #: the data center has stopped answering
+    shut: CircuitOpen | None = None
 
 
 async def apply(work: Work, ready: Sequence[Ready]) -> None:
@@ -58,8 +63,15 @@ async def apply(work: Work, ready: Sequence[Ready]) -> None:
                 group.create_task(_lane(work, outbox))
     except BaseExceptionGroup as several:
         raise _first_of(several) from None
+    if outbox.shut is not None:
+        raise outbox.shut
     if outbox.todo:
         work.go_on_in(0.0)
+
+
+def wait_for_api(work: Work) -> None:
+    """Have the chunk come back soon after the next probe of its data center."""
+    work.go_on_in(comeback_s(work.session.wait_s, roll=work.engine.roll()))
 
 
 def _first_of(several: BaseExceptionGroup) -> BaseException:
@@ -75,19 +87,28 @@ async def _lane(work: Work, outbox: _Outbox) -> None:
     However late the reads came home, one batch is sent: a run that only ever reads ends nothing.
     """
     while outbox.todo and work.may_send and (work.has_time or not outbox.taken):
-        access, departure = await work.session.access(), Departure(work.check)
-        batch, shut = _next_batch(work, outbox)
-        sent, intents = _intended(work, batch)
-        # From here on other lanes see what this one is about to send; none of it is free to end.
         try:
-            exchange = _exchange(work, sent, [*shut, *intents], access=access, departure=departure)
-            answers = await bring_home(exchange, departure)
+            await _send_next(work, outbox)
         except CampaignStopped:
             return
-        await _beyond(work, batch, answers, access=access)
-        outbox.todo.extendleft(reversed(_again(work, batch, answers)))
-        if any(is_refused_batch(answer) for answer in answers):
-            outbox.singly = True
+        except CircuitOpen as shut:
+            # No failure of the group: it would interrupt the lanes that are finding out why.
+            outbox.shut = shut
+            return
+
+
+async def _send_next(work: Work, outbox: _Outbox) -> None:
+    """Send the next batch, and see to what its answers mean."""
+    access, departure = await work.session.access(), Departure(work.check)
+    batch, shut = _next_batch(work, outbox)
+    sent, intents = _intended(work, batch)
+    # From here on other lanes see what this one is about to send; none of it is free to end.
+    exchange = _exchange(work, sent, [*shut, *intents], access=access, departure=departure)
+    answers = await bring_home(exchange, departure)
+    await _beyond(work, batch, answers, access=access)
+    outbox.todo.extendleft(reversed(_again(work, batch, answers)))
+    if any(is_refused_batch(answer) for answer in answers):
+        outbox.singly = True
 
 
 def _next_batch(work: Work, outbox: _Outbox) -> tuple[list[Ready], list[Outcome]]:
@@ -249,6 +270,8 @@ async def _beyond(
     work: Work, batch: Sequence[Ready], answers: Sequence[Answer], *, access: Access
 ) -> None:
     """See to what an answer means for more than its own edit."""
+    if any(is_unanswered(answer) for answer in answers):
+        await _find_out_why(work, batch, answers)
     if any(isinstance(answer, SkipEdit) for answer in answers):
         # 403 and 404 contradict the list of calendars by which the edit was let through.
         await work.engine.db(
@@ -262,6 +285,27 @@ async def _beyond(
         await close_calendars(work, locked)
     if any(isinstance(answer, Reauthenticate) for answer in answers):
         await work.session.refused(access)
+
+
+async def _find_out_why(work: Work, batch: Sequence[Ready], answers: Sequence[Answer]) -> None:
+    """Take back what the failed call cost its edits, if nobody answers there at all.
+
+    After it has been written down as in doubt: whoever dies meanwhile has used up an attempt.
+    """
+    if await work.session.lives():
+        return
+    doubted = [
+        work.open[one.edit.line_no]
+        for one, answer in zip(batch, answers, strict=True)
+        if is_unanswered(answer) and one.edit.line_no in work.open
+    ]
+    steps = [
+        Step(line_no=edit.line_no, was=edit.state, state=edit.state, attempts=spared(edit.attempts))
+        for edit in doubted
+        if edit.state is EditState.SENDING and spared(edit.attempts) != edit.attempts
+    ]
+    await work.record((step, None) for step in steps)
+    raise CircuitOpen("The API does not answer", wait_s=work.session.wait_s)
 
 
 async def abort(work: Work) -> None:

@@ -15,6 +15,7 @@ import structlog
 from worker.engine import Engine, Hold, holding, leased
 from worker.errors import (
     ApiError,
+    CircuitOpen,
     CredentialsLocked,
     Gone,
     LeaseLost,
@@ -31,7 +32,7 @@ from worker.errors import (
 from worker.limits import WaitTooLong
 from worker.model import AccountStatus, Calendar, Code, EditState
 from worker.rules import backoff_s
-from worker.run.apply import abort, apply
+from worker.run.apply import abort, apply, wait_for_api
 from worker.run.fetch import fetch_calendars, fetch_events
 from worker.run.locked import LONG_S, end_late, end_untried, park, why_unusable
 from worker.run.settle import not_attempted, settle_all
@@ -152,14 +153,16 @@ async def _pipe(work: Work, company: Sequence[Work]) -> None:
         await _refused(work, refused)
     except TokenLost as lost:
         await _lost(work, Code(lost.reason))
-    except (LimiterUnavailable, WaitTooLong, VaultError, SettingsError) as missing:
+    except (CircuitOpen, LimiterUnavailable, WaitTooLong, VaultError, SettingsError) as missing:
         await _prevented(work, missing)
 
 
 async def _prevented(work: Work, missing: WorkerError) -> None:
-    """Let the edits wait for what is missing on our side: it is no fault of theirs."""
+    """Let the edits wait for what is missing, here or there: it is no fault of theirs."""
     chunk = work.hold.claim.chunk_id
     match missing:
+        case CircuitOpen():
+            wait_for_api(work)
         case WaitTooLong(wait_s=wait_s):
             log.info("chunk.no_grant", chunk=chunk, seconds=round(wait_s, 1))
             work.go_on_in(min(max(SOON_S, wait_s), LONG_S))
@@ -221,7 +224,13 @@ async def _refused(work: Work, refused: ApiError) -> None:
 
 
 async def _failed_read(work: Work, refused: ApiError) -> None:
-    """Use up an attempt of every edit: a read that keeps failing must end some day as well."""
+    """Use up an attempt of every edit: a read that keeps failing must end some day as well.
+
+    Unless nobody answers there at all: that costs time, for edits in doubt as well, and no edit.
+    """
+    if not await work.session.lives():
+        wait_for_api(work)
+        return
     limit = work.hold.claim.campaign.policy.max_attempts
     untried = work.untried()
     over = [edit for edit in untried if edit.attempts + 1 >= limit]

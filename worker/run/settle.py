@@ -150,7 +150,7 @@ def _has_settled(work: Work, edit: Edit) -> bool:
 
 def _unseen(work: Work, edit: Edit) -> Outcome | None:
     """Wait for an event that an earlier write may have moved, as long as there is time."""
-    if (edit.sent_age_s or 0.0) < work.engine.settings.verify_within:
+    if work.may_still_show(edit):
         work.wait(work.engine.settings.settle)
         return None
     if edit.state is EditState.SENDING:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from worker.engine import Engine, Hold
 from worker.model import ENDED, CampaignState, Code, EditState, Event, EventKey, Image
+from worker.rules import is_calm
 from worker.store import Edit, Note, Step
 from worker.tokens import Session
 
@@ -73,6 +74,12 @@ class Work:
     def go_on_in(self, seconds: float) -> None:
         """Ask for the next run then, whatever was wished: some edits need not wait for others."""
         self.retry_in_s = seconds
+
+    def may_still_show(self, edit: Edit) -> bool:
+        """Tell whether a write that is not seen by now may yet be, by its age or for an outage."""
+        within_s = self.engine.settings.verify_within
+        is_young = (edit.sent_age_s or 0.0) < within_s
+        return is_young or not is_calm(self.session.back_for_s, within_s=within_s)
 
     def untried(self) -> list[Edit]:
         """Return the open edits that are known not to be on their way."""

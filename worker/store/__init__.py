@@ -17,7 +17,7 @@ from worker.store.cells import cells_of, stored_cells
 from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
-from worker.store.queue import Due, Queue
+from worker.store.queue import OUTAGE, Due, Queue
 from worker.store.reading import Reading
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.sealing import Images, Keyring
@@ -40,6 +40,7 @@ from worker.store.values import (
 )
 
 __all__ = [
+    "OUTAGE",
     "Account",
     "AuditRow",
     "Break",

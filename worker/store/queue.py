@@ -17,6 +17,9 @@ from worker.store.database import Database
 from worker.store.poison import take_apart_poison
 from worker.store.waiting import Waiting
 
+#: before a data center's name: the sign that it does not answer
+OUTAGE = "outage:"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
@@ -106,8 +109,24 @@ class Queue:
         )
         self._database.run(lambda connection: connection.execute(sql, {"name": name}).rowcount)
 
+    def note_outage(self, data_center: str, *, wait_s: float | None) -> None:
+        """Leave a sign that a data center does not answer, at the time of its next probe.
+
+        None takes it away. One that nobody renews means nothing soon after that time.
+        """
+        values: dict[str, object] = {"name": f"{OUTAGE}{data_center}"}
+        if wait_s is None:
+            sql = "DELETE FROM pulses WHERE name = :name"
+        else:
+            sql = (
+                f"INSERT INTO pulses (name, at) VALUES (:name, {self._database.later_sql('wait')})"
+                " ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+            )
+            values["wait"] = wait_s
+        self._database.run(lambda connection: connection.execute(text(sql), values).rowcount)
+
     def pulses(self) -> dict[str, float]:
-        """Return how many seconds ago each part gave a sign of life."""
+        """Return how many seconds ago each part gave a sign of life; an outage's may be to come."""
         sql = text(f"SELECT name, {self._database.age_sql('at')} AS age FROM pulses")
         with self._database.read() as connection:
             return {row.name: row.age for row in connection.execute(sql)}

@@ -84,6 +84,14 @@ class Reading:
             rows = connection.execute(text(sql), {"id": campaign_id})
             return [CallRow(row.route, row.status, int(row.calls)) for row in rows]
 
+    def data_centers(self, campaign_id: str) -> set[str]:
+        """Return where the accounts are whose chunks are not done."""
+        sql = (
+            f"SELECT DISTINCT a.data_center FROM accounts a WHERE a.sub IN (SELECT account {_OPEN})"
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(text(sql), {"id": campaign_id}).scalars())
+
     def open_work(self, campaign_id: str) -> list[OpenWork]:
         """Return what the chunks that are not done hold, accounts with the same amount together.
 

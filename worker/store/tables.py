@@ -257,7 +257,7 @@ calls = Table(
 pulses = Table(
     "pulses",
     metadata,
-    Column("name", String(120), primary_key=True),  # clock, worker:HOST:PID
+    Column("name", String(120), primary_key=True),  # clock, worker:HOST:PID, outage:us
     Column("at", UtcTime, nullable=False),
 )
 

@@ -102,14 +102,36 @@ class Session:
             async with self._renewing:
                 if self._is_stale:
                     await self._renew()
-        token = self._vault.open(self._account.sub, self._account.access_token)
+        return self._now()
+
+    async def lives(self) -> bool:
+        """Find out, after a call has failed, whether the account's data center answers at all.
+
+        With the token of now, expired or not: its refusal is an answer as well. Raises VaultError.
+        """
+        return await self._client.lives(self._now(), calls=self._calls)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the data center is asked again; 0 while it answers."""
+        return self._client.wait_s(self._base_url)
+
+    @property
+    def back_for_s(self) -> float:
+        """Seconds since the data center's last outage ended; infinite when there was none."""
+        return self._client.back_for_s(self._base_url)
+
+    def _now(self) -> Access:
         return Access(
             sub=self._account.sub,
             base_url=self._base_url,
-            token=token,
+            token=self._opened(self._account),
             version=self._account.token_version,
             turn=self._turn,
         )
+
+    def _opened(self, account: Account) -> str:
+        return self._vault.open(account.sub, account.access_token)
 
     @property
     def _is_stale(self) -> bool:
@@ -195,6 +217,7 @@ class Session:
             calls=self._calls,
             departure=departure,
             turn=self._turn,
+            probe_token=self._opened(account),
         )
 
     async def _save(self, account: Account, tokens: TokenSet) -> bool:

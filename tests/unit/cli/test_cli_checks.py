@@ -95,6 +95,17 @@ def test_signs_of_life_are_told(environ: dict[str, str], store: Store) -> None:
     )
 
 
+def test_an_outage_is_told_with_its_next_try(environ: dict[str, str], store: Store) -> None:
+    """What the workers find, which may reach the API otherwise than this host."""
+    store.queue.note_outage("us", wait_s=60)
+    store.queue.note_outage("de", wait_s=-60)
+    store.queue.note_outage("uk", wait_s=0)
+    outages = [one.detail for one in examine(Settings.load(environ)) if one.name == "outage"]
+    assert len(outages) == 2
+    assert "(data center uk); trying again" in outages[0]
+    assert "(data center us); next try in " in outages[1]
+
+
 def test_a_host_that_answers_is_reached(environ: dict[str, str]) -> None:
     """A connection is enough: no call is made, so none is counted against the limit."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -44,19 +44,19 @@ SOLE: dict[int, Answer] = {
     402: AbortCampaign(code="plan_feature_missing", status=402),
     403: SkipEdit(code=Code.PERMISSION_MISSING, status=403),
     404: SkipEdit(code=Code.NOT_FOUND, status=404),
-    408: InDoubt(status=408, why="status"),
+    408: InDoubt(status=408, why="status", unanswered=True),
     410: SkipEdit(code=Code.NOT_FOUND, status=410),
     418: RejectEdit(status=418, keys=KEYS),
     422: RejectEdit(status=422, keys=KEYS),
     423: ParkAccount(code=Code.ACCOUNT_LOCKED, status=423),
     429: Throttled(retry_after_s=None),
-    500: InDoubt(status=500, why="status"),
-    502: InDoubt(status=502, why="status"),
-    503: InDoubt(status=503, why="status"),
-    504: InDoubt(status=504, why="status"),
-    301: InDoubt(status=301, why="status"),
-    302: InDoubt(status=302, why="status"),
-    307: InDoubt(status=307, why="status"),
+    500: InDoubt(status=500, why="status", unanswered=True),
+    502: InDoubt(status=502, why="status", unanswered=True),
+    503: InDoubt(status=503, why="status", unanswered=True),
+    504: InDoubt(status=504, why="status", unanswered=True),
+    301: InDoubt(status=301, why="status", unanswered=True),
+    302: InDoubt(status=302, why="status", unanswered=True),
+    307: InDoubt(status=307, why="status", unanswered=True),
 }
 #: what a refusal of a whole batch means for each of its edits, where that differs
 OUTER: dict[int, Answer] = {
@@ -196,7 +196,7 @@ async def test_an_entry_without_a_real_status_is_in_doubt(entry: Any) -> None:
 async def test_garbage_leaves_all_in_doubt(body: bytes) -> None:
     """The writes may have been taken, whatever this is."""
     async with scene(reply(207, body)) as at:
-        assert await sent(at, 3) == [InDoubt(status=207, why=UNREADABLE)] * 3
+        assert await sent(at, 3) == [InDoubt(status=207, why=UNREADABLE, unanswered=True)] * 3
 
 
 @given(body=st.binary(max_size=200), status=st.integers(100, 999), count=st.integers(2, 50))

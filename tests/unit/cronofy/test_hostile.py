@@ -118,7 +118,7 @@ async def test_a_refused_connection_is_known_not_to_have_sent(count: int) -> Non
     async with scene(reply(202), connect_s=1.0) as at:
         closed = Access(sub="acc_1", base_url="http://127.0.0.1:1", token=at.access.token)
         answers = await at.client.write_batch(closed, writes(count), calls=at.calls)
-        assert answers == [InDoubt(status=0, why=NOT_SENT)] * count
+        assert answers == [InDoubt(status=0, why=NOT_SENT, unanswered=True)] * count
 
 
 async def test_no_call_is_repeated_behind_the_limiter_s_back() -> None:

@@ -33,7 +33,7 @@ from worker.report import (
     why_it_waits,
 )
 from worker.settings import Settings
-from worker.store import OpenWork, Store
+from worker.store import NewAccount, OpenWork, Store
 
 ALIVE = {"clock": 0.4, "worker:host:1": 0.4}
 SLOW = "throttled to 50% since the API refused calls (429)"
@@ -119,6 +119,7 @@ def test_while_a_part_is_missing_nobody_knows_the_time_to_go(store: Store) -> No
     look = running(store, calls_left=350)
     assert status_of(look).eta_s == 60.0
     assert status_of(replace(look, pulses={})).eta_s is None
+    assert status_of(replace(look, outages={"us": 3.0})).eta_s is None
 
 
 def test_a_chunk_that_waits_longer_is_waited_for(store: Store) -> None:
@@ -177,6 +178,18 @@ def test_the_pace_is_edits_by_elapsed_minutes(store: Store) -> None:
             {"limiter": a_limiter(free_in_s=3.0, factor=0.5), "running_chunks": 1},
             f"waiting for the rate limit, {SLOW}; the next call in 3s",
         ),
+        (
+            {"outages": {"us": 12.0}, "running_chunks": 1, "limiter": a_limiter(free_in_s=3.0)},
+            "the API (data center us) does not answer; next try in 12s",
+        ),
+        (
+            {"outages": {"de": 0.0, "custom": 3.0}, "due_s": 4.0},
+            "the API (data center de, CALPATCH_API_URL) does not answer; trying again",
+        ),
+        (
+            {"outages": {"us": 1.0}, "pulses": {"clock": 1.0}},
+            f"{QUIET}: is `calpatch work` running?",
+        ),
         ({"due_s": 12.0}, "next try in 12s"),
         ({"due_s": 0.2}, ""),
         ({"due_s": 12.0, "running_chunks": 1}, ""),
@@ -185,6 +198,25 @@ def test_the_pace_is_edits_by_elapsed_minutes(store: Store) -> None:
 def test_a_campaign_says_why_it_waits(store: Store, fields: dict[str, Any], sentence: str) -> None:
     """A bar that stands still without a word makes people start things twice."""
     assert why_it_waits(running(store, **fields)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("data_center", "wait_s", "told"),
+    [("de", 9, True), ("custom", 9, True), ("de", -40, False), ("us", 9, False)],
+)
+def test_an_outage_is_told_to_those_whom_it_concerns(
+    store: Store, data_center: str, wait_s: float, told: bool
+) -> None:
+    """Not of data centers that none of the accounts are in, nor one that nobody renews."""
+    account = NewAccount(sub="acc_1", access_token=b"a", refresh_token=b"r", data_center="de")
+    store.accounts.import_all([account], actor="test")
+    look = running(store)
+    store.queue.note_outage(data_center, wait_s=wait_s)
+    found = take_snapshot(store, look.campaign.id, at=AT, pace=Pace.of(Settings.load({})))
+    assert found is not None
+    assert set(found.outages) == ({data_center} if told else set())
+    ended = a_campaign(store, [End(state=EditState.VERIFIED)], name="c_2")
+    assert a_look(store, ended).outages == {}
 
 
 def test_silence_right_after_submission_is_no_alarm(store: Store) -> None:

@@ -17,6 +17,7 @@ from worker.rules import (
     SkipEdit,
     Throttled,
     in_doubt,
+    is_unanswered,
     judge,
 )
 
@@ -90,3 +91,10 @@ def test_the_reason_of_an_abort_is_one_that_campaigns_know() -> None:
 def test_doubt_without_an_answer_names_its_reason() -> None:
     """Timeouts, resets and unreadable replies have no status."""
     assert in_doubt("timeout") == InDoubt(status=0, why="timeout")
+
+
+def test_only_a_call_without_a_usable_answer_leaves_its_edits_unanswered() -> None:
+    """An entry of a batch that was answered has its answer, bad as it is."""
+    assert is_unanswered(in_doubt("timeout", unanswered=True))
+    assert not is_unanswered(in_doubt("status", status=500))
+    assert not is_unanswered(Accepted())

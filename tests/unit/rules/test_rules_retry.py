@@ -26,6 +26,7 @@ from worker.rules import (
     is_refused_batch,
     may_repeat_at_once,
     next_try,
+    spared,
 )
 
 DOUBT = InDoubt(status=503, why="status")
@@ -71,10 +72,16 @@ def test_doubt_is_never_given_up_unread(attempts: int) -> None:
     assert isinstance(tried(DOUBT, attempts=attempts), Doubted)
 
 
-def test_what_never_left_uses_up_its_attempt_and_needs_no_read() -> None:
-    """A refused connection would be tried for ever otherwise."""
-    answer = InDoubt(status=0, why=NOT_SENT)
-    assert tried(answer, attempts=3) == NotTaken(attempts=3, after_s=4.0)
+def test_what_never_left_uses_up_no_attempt_and_needs_no_read() -> None:
+    """A refused connection is nobody's fault; the breaker finds out whether anybody is there."""
+    answer = InDoubt(status=0, why=NOT_SENT, unanswered=True)
+    assert tried(answer, attempts=3) == NotTaken(attempts=2, after_s=4.0)
+
+
+@pytest.mark.parametrize(("attempts", "left"), [(5, 4), (2, 1), (1, 1)])
+def test_an_outage_gives_the_attempt_back_but_not_the_first(attempts: int, left: int) -> None:
+    """However often the API goes away amid a write: only with none would it look unsent."""
+    assert spared(attempts) == left
 
 
 @pytest.mark.parametrize("attempts", [1, 5, 500])
