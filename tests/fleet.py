@@ -63,15 +63,15 @@ class Fleet:
             **more,
         )
 
-    def start_worker(self, *, concurrency: int = 4) -> subprocess.Popen[bytes]:
-        """Start one more worker process."""
+    def start_worker(self, *, concurrency: int = 4, app: str = "tasks") -> subprocess.Popen[bytes]:
+        """Start one more worker process, of an app of the test's own where it names one."""
         name = f"worker{len(self.workers)}"
         command = [
             "worker", "-c", str(concurrency), "-n", f"{name}@test",
             "--without-gossip", "--without-mingle",
             "--loglevel", "WARNING",
         ]  # fmt: skip
-        worker = self._celery(name, command)
+        worker = self._celery(name, command, app=app)
         self.workers.append(worker)
         return worker
 
@@ -81,10 +81,12 @@ class Fleet:
             "beat", ["beat", "-S", "celery.beat.Scheduler", "--loglevel", "WARNING"]
         )
 
-    def _celery(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    def _celery(
+        self, name: str, command: list[str], *, app: str = "tasks"
+    ) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{name}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "tasks", *command],
+            [sys.executable, "-m", "celery", "-A", app, *command],
             env=self.environ,
             cwd=ROOT,
             stdout=log,
