@@ -209,8 +209,6 @@ def _judge_told(line: Line, verdict: Verdict) -> None:
         verdict.broken.append(f"{line.name}: {said.state} {said.code}, but told as {endings}")
     if said.state not in FINAL and endings:
         verdict.broken.append(f"{line.name}: {said.state}, but told as {endings}")
-    if said.attempts > line.max_attempts:
-        verdict.broken.append(f"{line.name}: {said.attempts} attempts of {line.max_attempts}")
 
 
 # ---------------------------------------------------------------- events and writes
@@ -245,6 +243,10 @@ def _judge_event(
     if writes and (why := _untouchable(event["initial"])):
         verdict.unexpected.append(f"{key}: {len(writes)} writes to an event that is {why}")
         return
+    most = sum(line.max_attempts for line in lines)
+    if len(writes) > most:
+        # Writes, not attempts: an attempt that died before it left has used up nothing.
+        verdict.broken.append(f"{key}: {len(writes)} writes, and {most} attempts are allowed")
     spent = sum(sum(action == "edit.sending" for action, _ in line.told) for line in lines)
     if len(taken) > spent:
         # A bound: an intent that was taken back because nothing had left was told as well.

@@ -76,15 +76,15 @@ class Fleet:
             **more,
         )
 
-    def start_worker(self, *, concurrency: int = 4) -> subprocess.Popen[bytes]:
-        """Start one more worker process."""
+    def start_worker(self, *, concurrency: int = 4, app: str = "tasks") -> subprocess.Popen[bytes]:
+        """Start one more worker process, of an app of the test's own where it names one."""
         name = f"worker{len(self.workers)}"
         command = [
             "worker", "-c", str(concurrency), "-n", f"{name}@test",
             "--without-gossip", "--without-mingle",
             "--loglevel", "WARNING",
         ]  # fmt: skip
-        worker = self._celery(name, command)
+        worker = self._celery(name, command, app=app)
         self.workers.append(worker)
         return worker
 
@@ -104,8 +104,10 @@ class Fleet:
         self.clock = self._start("beat", self.clock.args)
         return len(dead) + 1
 
-    def _celery(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        return self._start(name, [sys.executable, "-m", "celery", "-A", "tasks", *command])
+    def _celery(
+        self, name: str, command: list[str], *, app: str = "tasks"
+    ) -> subprocess.Popen[bytes]:
+        return self._start(name, [sys.executable, "-m", "celery", "-A", app, *command])
 
     def _start(self, name: str, command: Any) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:

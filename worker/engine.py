@@ -54,6 +54,8 @@ class Engine:
     owner: str
     #: a random number in [0, 1), for jitter
     roll: Callable[[], float] = random
+    #: chunks that run here although workers have died on them: one at a time
+    suspects: set[str] = field(default_factory=set)
 
     async def db(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run a statement in one of the threads for SQL.
@@ -132,7 +134,7 @@ async def leased(
     except asyncio.CancelledError:
         with contextlib.suppress(WorkerError):
             for one in _listed(await claiming):
-                await engine.db(engine.store.chunks.release, one)
+                await engine.db(engine.store.chunks.release, one, keeps_rescues=True)
         raise
 
 

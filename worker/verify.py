@@ -43,7 +43,7 @@ from worker.rules import (
     plan_windows,
     readable_window,
 )
-from worker.store import Edit, Note, Step
+from worker.store import Claim, Edit, Note, Step
 from worker.tokens import Session
 
 log = structlog.get_logger(__name__)
@@ -59,8 +59,6 @@ FAIR_TRIES = 3
 MOST_TRIES = 40
 #: nobody was asked, which is no try
 NOT_ASKED = (CircuitOpen, LimiterUnavailable, WaitTooLong)
-#: rescues of a chunk whose read-back killed its worker twice (each counts two)
-DEADLY = 3
 
 
 async def verify_account(engine: Engine, sub: str) -> int:
@@ -73,7 +71,7 @@ async def verify_account(engine: Engine, sub: str) -> int:
         return 0
     if not claims:
         return 0
-    async with holding(engine, claims) as holds:
+    async with holding(engine, await _apart(engine, claims)) as holds:
         session = holds[0].session()
         try:
             ended = await _prove(engine, session, holds)
@@ -88,10 +86,23 @@ async def verify_account(engine: Engine, sub: str) -> int:
         return ended
 
 
+async def _apart(engine: Engine, claims: list[Claim]) -> list[Claim]:
+    """Return the claims to read back now: of chunks on which workers have died only one.
+
+    By itself, or its next death would be counted against all of the account's chunks.
+    """
+    suspects = [claim for claim in claims if claim.rescues]
+    if not suspects:
+        return claims
+    chosen, *_ = suspects
+    others = [claim for claim in claims if claim is not chosen]
+    async with holding(engine, others) as holds:
+        await _let_go(engine, holds, verify_in_s=engine.settings.verify_delay)
+    return [chosen]
+
+
 async def _prove(engine: Engine, session: Session, holds: Sequence[Hold]) -> int:
     """Read once for all chunks, and judge each; returns how many edits ended."""
-    if _is_hopeless(engine, holds):
-        return sum([await _judge_chunk(engine, hold, {}, may_end=True) for hold in holds])
     events = await _seen(engine, session, holds)
     is_over = is_calm(session.back_for_s, within_s=engine.settings.verify_within)
     ended = 0
@@ -128,15 +139,6 @@ async def _seen(
         # Even a read that nobody can make sense of must not keep a campaign open for ever.
         log.exception("verify.crashed", account=sub)
     return None
-
-
-def _is_hopeless(engine: Engine, holds: Sequence[Hold]) -> bool:
-    """Tell whether reading back kills its workers, and the time for proof is over twice."""
-    edits = [edit for hold in holds for edit in hold.claim.edits]
-    is_over = all(
-        (edit.accepted_age_s or 0.0) > 2 * engine.settings.verify_within for edit in edits
-    )
-    return is_over and any(hold.claim.rescues >= DEADLY for hold in holds)
 
 
 async def _read_back(
@@ -274,6 +276,7 @@ async def _let_go(
                 hold.claim,
                 verify_in_s=wait,
                 proofs=proofs,
+                keeps_rescues=not tries,
                 calls=hold.take_calls(),
             )
         except (LeaseLost, StoreUnavailable) as lost:

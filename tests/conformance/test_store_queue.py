@@ -20,6 +20,7 @@ from tests.conformance.stores import (
     run_to,
     some_rows,
     states,
+    step,
     submit,
 )
 from worker.errors import LeaseLost
@@ -441,16 +442,42 @@ def test_the_zombie_of_a_poisoned_chunk_is_refused(store: Store) -> None:
         store.chunks.renew(zombie, lease_s=60)
 
 
-def test_a_chunk_that_died_over_its_proofs_only_is_read_back_again(store: Store) -> None:
-    """There is nothing to send in it, so there is nothing to halve."""
-    submit(store, some_rows(3))
+def test_a_read_back_that_kills_is_bisected_as_well(store: Store) -> None:
+    """The edit that cannot be read is named, and the others are proven."""
+    submit(store, some_rows(5))
     run_to(store, "c-june.1", S.ACCEPTED)
-    store.chunks.claim_proofs("acc_1", owner="w", lease_s=60)
-    expire(store, "c-june.1")
-    die(store, "c-june.1")
-    assert store.queue.take_apart_poison() == ["c-june.1"]
-    assert execute(store, "SELECT count(*) FROM chunks")[0] == 1
-    assert chunk(store).state == "verifying"
+    killer, deaths = 6, 0
+    for _ in range(100):
+        execute(store, "UPDATE chunks SET retry_at = '2000-01-01 00:00:00.000000'"
+                " WHERE state = 'verifying'")  # fmt: skip
+        for held in store.chunks.claim_proofs("acc_1", owner="w", lease_s=60):
+            if killer not in [edit.line_no for edit in held.edits]:
+                proven = [step(e.line_no, S.ACCEPTED, S.VERIFIED) for e in held.edits]
+                store.chunks.record(held, proven, lease_s=60)
+                store.chunks.release(held)
+                continue
+            # Dies; who finds it so, lets go again with one more.
+            deaths += 1
+            expire(store, held.chunk_id)
+            store.chunks.release(claim(store, held.chunk_id), rescued=True)
+        store.queue.take_apart_poison()
+    assert deaths == 2 + 3
+    found = states(store)
+    assert found.pop(killer) == (S.UNVERIFIED, Code.POISON)
+    assert set(found.values()) == {(S.VERIFIED, "")}
+    assert store.audit.verify()[1] == []
+
+
+def test_a_run_that_proved_nothing_clears_no_chunk_of_its_deaths(store: Store) -> None:
+    """A worker that is stopped in between would let an edit kill for ever."""
+    submit(store)
+    for _ in range(2):
+        claim(store)
+        expire(store, "c-june.1")
+    store.chunks.release(claim(store), keeps_rescues=True)
+    assert chunk(store).rescues == 2
+    store.chunks.release(claim(store))
+    assert chunk(store).rescues == 0
 
 
 def test_sweepers_at_once_take_a_chunk_apart_once(store: Store) -> None:

@@ -104,7 +104,7 @@ def write_to(world: World, number: int) -> None:
     world.sim.writes.append(replace(world.sim.writes[-1], event_uid=event_uid(number)))
 
 
-Deed = Callable[[World], None]
+Deed = Callable[[World], object]
 DEEDS: dict[str, tuple[str, Deed]] = {
     "a shift that came twice": ("unexpected", shifted_twice),
     "a target that was shifted twice": ("duplicated", target_was_shifted_twice),
@@ -126,7 +126,7 @@ DEEDS: dict[str, tuple[str, Deed]] = {
         "broken",
         lambda world: sql(world, f"{SET} state = 'failed'", 3),
     ),
-    "too many attempts": ("broken", lambda world: sql(world, f"{SET} attempts = 6", 3)),
+    "too many writes": ("broken", lambda world: [write_to(world, 0) for _ in range(5)]),
     "a chain that is cut": ("broken", lambda world: sql(world, CUT)),
 }
 

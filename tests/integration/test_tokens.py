@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tests.world import ACCOUNT, World, a_world
+from worker import points
 from worker.clock import SystemClock
 from worker.cronofy import CallCount, ClientLimits, Cronofy, open_session
 from worker.engine import Engine
@@ -228,3 +231,60 @@ async def test_a_forgotten_account_ends_its_run_when_it_must_refresh(sqlite_url:
         await run
 
         assert await world.drain(campaign) == {2: ("failed", "account_lost")}
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+async def test_a_process_that_dies_with_new_tokens_in_hand(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, *, rotates: bool
+) -> None:
+    """Between the refresh and its record (row 19): never two refreshers, and no loop.
+
+    Where the API rotates, the only good token died with the process: the account is lost, and says
+    what to do. Where it does not, nothing is.
+    """
+    monkeypatch.setattr("worker.tokens.session.REFRESH_LEASE_S", 3.0)
+    async with a_world(sqlite_url) as world:
+        world.add_account()
+        world.add_event(1)
+        world.sim.behave(rotate_refresh_tokens=rotates)
+        expire(world.sim, world.sim.accounts[ACCOUNT])
+        campaign = world.submit([1])
+        await die_after_refresh(world, f"{campaign}.1")
+        assert refreshes(world) == 1
+        assert stored(world).token_version == 0
+
+        session = a_session(world)
+        renewing = asyncio.ensure_future(asyncio.gather(session.renew(), return_exceptions=True))
+        await asyncio.sleep(0.1)
+        assert refreshes(world) == 1, "the dead one's lease still holds"
+        await renewing
+        assert refreshes(world) == 2
+
+        with world.store.database.begin() as connection:
+            connection.execute(text("UPDATE chunks SET lease_until = '2000-01-01 00:00:00.000000'"))
+        expected = ("failed", "account_lost") if rotates else VERIFIED
+        assert await world.drain(campaign) == {2: expected}
+        assert refreshes(world) == 2
+        account = stored(world)
+        assert account.status is (AccountStatus.LOST if rotates else AccountStatus.ACTIVE)
+        assert account.reason == ("account_lost" if rotates else "")
+        if rotates:
+            import_again(world)
+            assert await world.drain(world.submit([1], key="again")) == {2: VERIFIED}
+
+
+async def die_after_refresh(world: World, chunk_id: str) -> None:
+    """Run a chunk in a process that writes nothing down from the moment its refresh is answered."""
+    with ThreadPoolExecutor(4) as threads:
+
+        def die(name: str) -> None:
+            if name == "refresh.after":
+                threads.shutdown(wait=False)
+
+        points.listen(die)
+        try:
+            run = asyncio.create_task(run_chunk(replace(world.engine, threads=threads), chunk_id))
+            await asyncio.wait([run])
+            assert isinstance(run.exception(), RuntimeError)
+        finally:
+            points.listen(None)

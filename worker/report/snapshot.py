@@ -14,8 +14,11 @@ from worker.rules.breaker import ELSEWHERE
 from worker.settings import Settings
 from worker.store import OUTAGE, CallRow, Campaign, OpenWork, Store
 
-#: seconds without a sign of life after which a part is taken for gone, and an outage for over
+#: seconds without a sign of life after which a part is taken for gone
 QUIET_S = 30.0
+#: seconds after an outage's next try without news of it, after which it is taken for over: those
+#: that come back for the try, and the try itself, take no longer
+STALE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +217,7 @@ def outages_in(pulses: Mapping[str, float]) -> dict[str, float]:
     return {
         name.removeprefix(OUTAGE): max(0.0, -age)
         for name, age in sorted(pulses.items())
-        if name.startswith(OUTAGE) and age < QUIET_S
+        if name.startswith(OUTAGE) and age < STALE_S
     }
 
 

@@ -178,6 +178,7 @@ async def _exchange(
     answers = await _send(work, sent, access=access, departure=departure)
     pairs = list(zip(sent, answers, strict=True))
     await work.record([_judged(work, one, answer) for one, answer in pairs])
+    work.has_sent = True
     if work.hold.claim.campaign.policy.verify == "none":
         await work.record(_unproven(work, sent, answers))
     return answers

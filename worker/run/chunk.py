@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 #: seconds until a chunk is tried again whose limiter or API could not be asked
 SOON_S = 5.0
+#: rescues from which on a chunk is a suspect: one death is ordinary life, where workers are stopped
+SUSPECT = 2
 #: characters of an id that a log shows: messages come from Redis, and may say anything
 LONGEST_ID = 64
 
@@ -113,6 +115,29 @@ async def _run_all(first: Work, company: Sequence[Work]) -> str:
 
 
 async def _run_one(work: Work, company: Sequence[Work]) -> str:
+    if work.hold.claim.rescues >= SUSPECT:
+        return await _run_alone(work)
+    return await _run_guarded(work, company)
+
+
+async def _run_alone(work: Work) -> str:
+    """Run a chunk on which workers have died while no other such chunk runs in this process.
+
+    Or one of them kills its worker again, and is counted against the others as well.
+    """
+    chunk_id, suspects = work.hold.claim.chunk_id, work.engine.suspects
+    if suspects:
+        work.go_on_in(1.0 + work.engine.roll())
+        return await _release(work)
+    suspects.add(chunk_id)
+    try:
+        return await _run_guarded(work, ())
+    finally:
+        suspects.discard(chunk_id)
+
+
+async def _run_guarded(work: Work, company: Sequence[Work]) -> str:
+    """Run the pipe; whatever it raises ends in a release, or leaves the lease to run out."""
     claim, engine = work.hold.claim, work.engine
     # Nothing to send, but rescued: a read-back has died, which counts as long as none succeeds.
     rescued = claim.rescues > 0 and all(edit.state is EditState.ACCEPTED for edit in claim.edits)
@@ -258,12 +283,16 @@ async def _lost(work: Work, code: Code) -> None:
 async def _let_go(work: Work) -> None:
     """Release on the way out; where that fails the lease runs out by itself."""
     try:
-        await _release(work, rescued=False)
+        await _release(work)
     except WorkerError as known:
         log.warning("chunk.not_released", why=type(known).__name__)
 
 
-async def _release(work: Work, *, rescued: bool) -> str:
+async def _release(work: Work, *, rescued: bool = False) -> str:
+    """Let go of the chunk. Only a run that has brought it further clears it of its deaths.
+
+    Those that are stopped, refused or sent to wait in between would keep a deadly edit alive.
+    """
     claim, engine = work.hold.claim, work.engine
     try:
         released = await engine.db(
@@ -272,6 +301,7 @@ async def _release(work: Work, *, rescued: bool) -> str:
             retry_in_s=work.retry_in_s,
             verify_in_s=engine.settings.verify_delay,
             rescued=rescued,
+            keeps_rescues=not work.has_moved,
             calls=work.hold.take_calls(),
         )
     except LeaseLost:

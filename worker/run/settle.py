@@ -129,11 +129,20 @@ def _unchanged_yet(work: Work, edit: Edit, before: Image, target: Image) -> Read
     was_sent = edit.state is EditState.SENDING
     if was_sent and not _has_settled(work, edit):
         return None
-    if edit.attempts >= work.hold.claim.campaign.policy.max_attempts:
+    if edit.attempts >= work.hold.claim.campaign.policy.max_attempts and not _has_died(work):
         return _final(work, edit, EditState.FAILED, Code.UPSTREAM)
     if was_sent and not work.may_send:
         return work.back(edit, attempts=edit.attempts)
     return Ready(edit=edit, before=before, target=target, fields=edit.fields)
+
+
+def _has_died(work: Work) -> bool:
+    """Tell whether workers have died on the chunk, and no write has come home since.
+
+    Their attempts say nothing of the API, nor of the edits beside the one that kills: that is found
+    by halving the chunk, which bounds them.
+    """
+    return work.hold.claim.rescues > 0
 
 
 def _has_settled(work: Work, edit: Edit) -> bool:

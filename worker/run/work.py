@@ -52,6 +52,8 @@ class Work:
     retry_in_s: float = 0.0
     #: calendars that have answered that they will not take edits, with the code
     closed: dict[str, Code] = field(default_factory=dict)
+    #: an answer to a write has been written down
+    has_sent: bool = False
 
     @property
     def has_time(self) -> bool:
@@ -60,6 +62,11 @@ class Work:
     @property
     def may_send(self) -> bool:
         return self.hold.campaign_state in SENDING_STATES
+
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether this run has brought its edits any further, which clears it of deaths."""
+        return self.has_sent or len(self.open) < len(self.hold.claim.edits)
 
     def check(self) -> None:
         """Raise LeaseLost or CampaignStopped unless a write may leave at this moment."""

@@ -87,7 +87,8 @@ class Chunks:
         """
         where = (
             "id IN (SELECT k.id FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
-            f" ORDER BY k.retry_at, k.id LIMIT :most{self._database.skip_locked('k')})"
+            f" AND k.rescues < {MAX_RESCUES} ORDER BY k.retry_at, k.id"
+            f" LIMIT :most{self._database.skip_locked('k')})"
         )
         values = {"account": account, "most": MOST_PROOFS}
         return self._lease(where, values, owner=owner, lease_s=lease_s)
@@ -270,18 +271,19 @@ class Chunks:
         verify_in_s: float = 0.0,
         proofs: int | None = None,
         rescued: bool = False,
+        keeps_rescues: bool = False,
         calls: Sequence[CallRow] = (),
     ) -> Released:
         """Let go of a chunk: it becomes what its edits say, and its campaign may end by it.
 
-        `rescued` says that the run died rather than ended, which counts towards poison. Raises
-        LeaseLost.
+        `rescued` says that the run died rather than ended, which counts towards poison;
+        `keeps_rescues` that it proved nothing either way. Raises LeaseLost.
         """
         values = _holding(claim) | {
             "retry": retry_in_s,
             "verify": verify_in_s,
             "proofs": proofs,
-            "rescues": claim.rescues + 1 if rescued else 0,
+            "rescues": claim.rescues + rescued if rescued or keeps_rescues else 0,
         }
 
         def work(connection: Connection) -> Released:

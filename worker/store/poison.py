@@ -1,4 +1,8 @@
-"""Finding the edit that kills its workers: a chunk is halved until the edit stands alone."""
+"""Finding the edit that kills its workers: a chunk is halved until the edit stands alone.
+
+A chunk of n edits in which one kills costs 4 + 2 log2(n) workers at most, the logarithm rounded up;
+where it is the read-back that kills, 2 + log2(n).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from worker.store.database import Database
 from worker.store.settling import left_over
 from worker.store.values import Note
 
+_UNSENT = "('pending', 'sending')"
+_UNPROVEN = "('accepted')"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Poisoned:
@@ -28,7 +35,7 @@ def take_apart_poison(database: Database, connection: Connection) -> list[str]:
     sql = text(
         "SELECT k.id, k.campaign_id, k.account, k.audit_seq, k.audit_head FROM chunks k"
         # A number, no parameter: in the words of the index on poison, which is nearly empty.
-        f" WHERE k.rescues >= {MAX_RESCUES} AND (k.state = 'pending'"
+        f" WHERE k.rescues >= {MAX_RESCUES} AND (k.state IN ('pending', 'verifying')"
         f" OR (k.state = 'running' AND k.lease_until < {database.now_sql}))"
         f" ORDER BY k.campaign_id, k.id{database.skip_locked('k')}"
     )
@@ -47,18 +54,19 @@ def take_apart_poison(database: Database, connection: Connection) -> list[str]:
 
 
 def _take_apart(database: Database, connection: Connection, *, chunk: _Poisoned) -> None:
-    """Move the unsent edits into two new chunks; those to be read back stay, and stay provable."""
-    unsent = text(
-        "SELECT line_no FROM edits WHERE chunk_id = :id AND state IN ('pending', 'sending')"
-        " ORDER BY line_no"
-    )
-    lines = connection.execute(unsent, {"id": chunk.id}).scalars().all()
+    """Move the unsent edits into two new chunks; those to be read back stay, and stay provable.
+
+    Where nothing is unsent, it is the read-back that kills, and its edits are halved.
+    """
+    lines, state = _lines_in(connection, chunk, _UNSENT), "pending"
+    if not lines:
+        lines, state = _lines_in(connection, chunk, _UNPROVEN), "verifying"
     if len(lines) == 1:
         _fail(database, connection, chunk=chunk, line_no=lines[0])
     else:
         middle = len(lines) // 2
         for half in (lines[:middle], lines[middle:]):
-            _split_off(database, connection, chunk=chunk, lines=half)
+            _split_off(database, connection, chunk=chunk, lines=half, state=state)
     connection.execute(
         text(
             "UPDATE chunks SET state = CASE"
@@ -70,8 +78,18 @@ def _take_apart(database: Database, connection: Connection, *, chunk: _Poisoned)
     )
 
 
+def _lines_in(connection: Connection, chunk: _Poisoned, states: str) -> Sequence[int]:
+    sql = f"SELECT line_no FROM edits WHERE chunk_id = :id AND state IN {states} ORDER BY line_no"
+    return connection.execute(text(sql), {"id": chunk.id}).scalars().all()
+
+
 def _split_off(
-    database: Database, connection: Connection, *, chunk: _Poisoned, lines: Sequence[int]
+    database: Database,
+    connection: Connection,
+    *,
+    chunk: _Poisoned,
+    lines: Sequence[int],
+    state: str,
 ) -> None:
     if not lines:
         return
@@ -79,22 +97,27 @@ def _split_off(
     new_id = f"{chunk.campaign_id}.{number}"
     connection.execute(
         text(
-            "INSERT INTO chunks (id, campaign_id, number, account, size, reads_all, state, rescues)"
-            " SELECT :id, campaign_id, CAST(:number AS integer), account, CAST(:size AS integer),"
-            " reads_all, 'pending', CAST(:rescues AS integer) FROM chunks WHERE id = :old"
+            "INSERT INTO chunks"
+            " (id, campaign_id, number, account, size, reads_all, state, retry_at, rescues)"
+            " SELECT :id, campaign_id, CAST(:number AS integer), account,"
+            " CAST(:size AS integer), reads_all, CAST(:state AS text),"
+            f" CASE WHEN :state = 'verifying' THEN {database.now_sql} END,"
+            " CAST(:rescues AS integer) FROM chunks WHERE id = :old"
         ),
         {
             "id": new_id,
             "number": number,
             "old": chunk.id,
             "size": len(lines),
+            "state": state,
             "rescues": MAX_RESCUES - 1,
         },
     )
     connection.execute(
         text(
             "UPDATE edits SET chunk_id = :new WHERE chunk_id = :old"
-            " AND state IN ('pending', 'sending') AND line_no BETWEEN :first AND :last"
+            f" AND state IN {_UNSENT if state == 'pending' else _UNPROVEN}"
+            " AND line_no BETWEEN :first AND :last"
         ),
         {"new": new_id, "old": chunk.id, "first": lines[0], "last": lines[-1]},
     )
@@ -112,10 +135,10 @@ def _fail(database: Database, connection: Connection, *, chunk: _Poisoned, line_
     """End the edit that kills; one that may have been sent is not claimed to have failed."""
     state = connection.execute(
         text(
-            "UPDATE edits SET state = CASE state WHEN 'sending' THEN 'unverified'"
-            f" ELSE 'failed' END, code = :code, finished_at = {database.now_sql}"
-            " WHERE campaign_id = :campaign AND line_no = :line AND state IN ('pending', 'sending')"
-            " RETURNING state"
+            "UPDATE edits SET state = CASE state WHEN 'pending' THEN 'failed'"
+            f" ELSE 'unverified' END, code = :code, finished_at = {database.now_sql}"
+            " WHERE campaign_id = :campaign AND line_no = :line"
+            " AND state IN ('pending', 'sending', 'accepted') RETURNING state"
         ),
         {"campaign": chunk.campaign_id, "line": line_no, "code": str(Code.POISON)},
     ).scalar_one()

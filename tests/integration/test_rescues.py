@@ -1,0 +1,137 @@
+"""Chunks on which workers have died: run apart, cleared only by progress, and never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.test_outage import come_back, go_down, make_due
+from tests.world import ACCOUNT, World, a_world
+from worker.model import EditState
+from worker.run import run_chunk
+from worker.simulator import Fault
+from worker.simulator.acts import Reply
+from worker.simulator.faults import Match
+from worker.verify import verify_account
+
+VERIFIED = ("verified", "verified")
+
+
+def fill(world: World, count: int) -> None:
+    """Add an account with so many events."""
+    world.add_account()
+    for number in range(count):
+        world.add_event(number)
+
+
+def say_died(world: World, chunk_id: str, times: int) -> None:
+    """Have so many workers died on a chunk."""
+    with world.store.database.begin() as connection:
+        sql = text("UPDATE chunks SET rescues = :times WHERE id = :id")
+        connection.execute(sql, {"id": chunk_id, "times": times})
+
+
+def rescues(world: World, chunk_id: str) -> int:
+    """Return how often a chunk was rescued since it was last cleared."""
+    with world.store.database.read() as connection:
+        sql = text("SELECT rescues FROM chunks WHERE id = :id")
+        return int(connection.execute(sql, {"id": chunk_id}).scalar_one())
+
+
+async def test_two_suspects_never_run_together(sqlite_url: str) -> None:
+    """The one that kills would otherwise be counted against the other, and both taken apart."""
+    async with a_world(sqlite_url) as world:
+        fill(world, 2)
+        campaign = world.submit(range(2), chunk_size=1)
+        first, second = f"{campaign}.1", f"{campaign}.2"
+        say_died(world, first, 2)
+        say_died(world, second, 2)
+
+        became = await asyncio.gather(
+            run_chunk(world.engine, first), run_chunk(world.engine, second)
+        )
+
+        assert sorted(became) == ["pending", "verifying"]
+        waits = first if became[0] == "pending" else second
+        assert rescues(world, waits) == 2
+        assert not world.engine.suspects
+        make_due(world)
+        assert set((await world.drain(campaign)).values()) == {VERIFIED}
+
+
+async def test_a_run_that_waits_clears_no_deaths_and_one_that_sends_does(sqlite_url: str) -> None:
+    """An outage, a limit or a stop in between would let an edit kill for ever."""
+    async with a_world(sqlite_url) as world:
+        fill(world, 2)
+        campaign = world.submit(range(2))
+        chunk_id = f"{campaign}.1"
+        say_died(world, chunk_id, 2)
+        go_down(world)
+        assert await run_chunk(world.engine, chunk_id) == "pending"
+        assert rescues(world, chunk_id) == 2
+
+        come_back(world)
+        assert set((await world.drain(campaign)).values()) == {VERIFIED}
+        assert rescues(world, chunk_id) == 0
+
+
+async def test_a_stopped_run_clears_no_deaths(sqlite_url: str) -> None:
+    """Whoever stops workers in turn must not keep a deadly edit from being found."""
+    async with a_world(sqlite_url, rate="1/s") as world:
+        fill(world, 2)
+        campaign = world.submit(range(2))
+        chunk_id = f"{campaign}.1"
+        say_died(world, chunk_id, 2)
+        run = asyncio.create_task(run_chunk(world.engine, chunk_id))
+        async with asyncio.timeout(10):
+            while not world.sim.requests:  # noqa: ASYNC110 - no signal tells
+                await asyncio.sleep(0.01)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+        assert rescues(world, chunk_id) == 2
+
+
+async def test_deaths_use_up_no_edit_but_failing_writes_do(sqlite_url: str) -> None:
+    """Attempts that died are the poison's business; the first that comes home ends the grace."""
+    async with a_world(sqlite_url, settle=0.01) as world:
+        fill(world, 1)
+        campaign = world.submit([0])
+        chunk_id = f"{campaign}.1"
+        world.sim.faults.add(Fault(act=Reply(status=500), match=Match(route="edit", times=None)))
+        await world.step()
+        with world.store.database.begin() as connection:
+            connection.execute(text("UPDATE edits SET attempts = 7"))
+        say_died(world, chunk_id, 1)
+        make_due(world)
+        await asyncio.sleep(0.05)
+        await world.step()
+        assert len(world.sim.writes) == 2
+        assert rescues(world, chunk_id) == 0
+
+        make_due(world)
+        assert await world.drain(campaign) == {2: ("failed", "upstream")}
+        assert len(world.sim.writes) == 2
+
+
+async def test_a_read_back_that_may_kill_is_made_for_one_chunk_alone(sqlite_url: str) -> None:
+    """Its next death must not be counted against all of the account's chunks."""
+    async with a_world(sqlite_url) as world:
+        fill(world, 3)
+        campaign = world.submit(range(3), chunk_size=1)
+        for number in (1, 2, 3):
+            await run_chunk(world.engine, f"{campaign}.{number}")
+        say_died(world, f"{campaign}.2", 2)
+        make_due(world)
+        await asyncio.sleep(0.1)
+
+        assert await verify_account(world.engine, ACCOUNT) == 1
+
+        states = {one.line_no: one.state for one in world.store.reading.outcomes(campaign)}
+        assert states == {
+            2: EditState.ACCEPTED, 3: EditState.VERIFIED, 4: EditState.ACCEPTED,
+        }  # fmt: skip
+        assert set((await world.drain(campaign)).values()) == {VERIFIED}
