@@ -243,20 +243,28 @@ def _judge_event(
     if writes and (why := _untouchable(event["initial"])):
         verdict.unexpected.append(f"{key}: {len(writes)} writes to an event that is {why}")
         return
-    most = sum(line.max_attempts for line in lines)
-    if len(writes) > most:
-        # Writes, not attempts: an attempt that died before it left has used up nothing.
-        verdict.broken.append(f"{key}: {len(writes)} writes, and {most} attempts are allowed")
-    spent = sum(sum(action == "edit.sending" for action, _ in line.told) for line in lines)
-    if len(taken) > spent:
-        # A bound: an intent that was taken back because nothing had left was told as well.
-        verdict.unexpected.append(f"{key}: {len(taken)} writes, but {spent} intents were told")
+    _judge_numbers(key, lines, writes, verdict)
     if event["meddled"]:
         return  # people were there: what the event shows is theirs
     if not taken and event["event"] != event["initial"]:
         verdict.unexpected.append(f"{key}: changed, and nobody wrote to it")
     if not any(_is_forgotten(line) for line in lines):
         _judge_story(key, lines, taken, event, verdict)
+
+
+def _judge_numbers(
+    key: Key, lines: Sequence[Line], writes: Sequence[Mapping[str, Any]], verdict: Verdict
+) -> None:
+    """Compare the number of writes with what is allowed (I4), and what was intended (law 5)."""
+    most = sum(line.max_attempts for line in lines)
+    if len(writes) > most:
+        # Writes, not attempts: an attempt that died before it left has used up nothing.
+        verdict.broken.append(f"{key}: {len(writes)} writes, and {most} attempts are allowed")
+    taken = sum(write["taken"] for write in writes)
+    spent = sum(sum(action == "edit.sending" for action, _ in line.told) for line in lines)
+    if taken > spent:
+        # A bound: an intent that was taken back because nothing had left was told as well.
+        verdict.unexpected.append(f"{key}: {taken} writes, but {spent} intents were told")
 
 
 def _is_forgotten(line: Line) -> bool:

@@ -81,6 +81,7 @@ class Engine:
             ),
             calls=calls,
             in_thread=self.db,
+            lease_s=self.settings.lease,
             turn=turn,
         )
 

@@ -28,7 +28,7 @@ from worker import points
 from worker.model import ENDED
 from worker.settings import Settings
 from worker.store import Database, Store
-from worker.tokens import Vault, session
+from worker.tokens import Vault
 
 #: seconds that a life may take
 LONGEST_S = 30.0
@@ -155,7 +155,6 @@ def _listen(order: Order) -> Mapping[str, int]:
 
 async def _work(order: Order) -> None:
     settings = Settings.model_validate(order.settings)
-    session.REFRESH_LEASE_S = 1.0
     store = Store(Database(settings.database_url), keyring=Vault(settings.keys))
     async with (
         asyncio.timeout(LONGEST_S),

@@ -199,20 +199,63 @@ async def test_a_short_life_does_not_refresh_before_each_call(sqlite_url: str) -
         assert {state for state, _ in world.outcomes(campaign).values()} == {"accepted"}
 
 
-async def test_a_refresh_waits_for_the_limiter_no_longer_than_its_lease_allows(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asked after its lease has run out it might be the second one at a time."""
-    monkeypatch.setattr("worker.tokens.session.LEAVE_WITHIN_S", 0.2)
-    async with a_world(sqlite_url) as world:
-        world.add_account()
-        await world.engine.limiter.pause(0.6)
-        with pytest.raises(WaitTooLong):
-            await a_session(world).renew()
+def is_refreshing(world: World) -> bool:
+    """Tell whether somebody holds the right to refresh."""
+    with world.store.database.read() as connection:
+        sql = text("SELECT refresh_until FROM accounts")
+        return connection.execute(sql).scalar_one() is not None
 
+
+async def test_a_refresh_that_waits_for_the_limiter_keeps_its_lease(sqlite_url: str) -> None:
+    """Longer than a lease lasts, and nobody else asks meanwhile."""
+    async with a_world(sqlite_url, lease=0.4) as world:
+        world.add_account()
+        await world.engine.limiter.pause(1.0)
+
+        await asyncio.gather(*(a_session(world).renew() for _ in range(3)))
+
+        assert refreshes(world) == 1
+        assert stored(world).token_version == 1
+
+
+async def test_a_refresh_does_not_leave_when_its_lease_may_be_over(sqlite_url: str) -> None:
+    """Asked after its lease has run out it might be the second one at a time."""
+    async with a_world(sqlite_url, lease=0.4) as world:
+        world.add_account()
+        await world.engine.limiter.pause(1.0)
+        renewing = asyncio.create_task(a_session(world).renew())
+        async with asyncio.timeout(5):
+            while not is_refreshing(world):  # noqa: ASYNC110 - no signal tells
+                await asyncio.sleep(0.01)
+        with world.store.database.begin() as connection:
+            connection.execute(text("UPDATE accounts SET refresh_until = '2000-01-01 00:00:00'"))
+
+        with pytest.raises(WaitTooLong):
+            await renewing
         assert refreshes(world) == 0
         await a_session(world).renew()
         assert refreshes(world) == 1
+
+
+async def test_new_tokens_find_an_account_that_was_called_lost_too_early(sqlite_url: str) -> None:
+    """A process slept over its lease with the call under way; another was refused meanwhile."""
+    async with a_world(sqlite_url) as world:
+        world.add_account()
+        world.sim.behave(rotate_refresh_tokens=True)
+        arm(world, Delay(seconds=0.4))
+        renewing = asyncio.create_task(a_session(world).renew())
+        async with asyncio.timeout(5):
+            while not world.sim.faults.shown()[0]["fired"]:  # noqa: ASYNC110 - no signal tells
+                await asyncio.sleep(0.01)
+        world.store.accounts.set_status(
+            ACCOUNT, AccountStatus.LOST, reason="account_lost", actor="another process"
+        )
+        await renewing
+
+        account = stored(world)
+        assert (account.status, account.reason, account.token_version) == (
+            AccountStatus.ACTIVE, "", 1,
+        )  # fmt: skip
 
 
 async def test_a_forgotten_account_ends_its_run_when_it_must_refresh(sqlite_url: str) -> None:
@@ -235,15 +278,14 @@ async def test_a_forgotten_account_ends_its_run_when_it_must_refresh(sqlite_url:
 
 @pytest.mark.parametrize("rotates", [True, False])
 async def test_a_process_that_dies_with_new_tokens_in_hand(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, *, rotates: bool
+    sqlite_url: str, *, rotates: bool
 ) -> None:
     """Between the refresh and its record (row 19): never two refreshers, and no loop.
 
     Where the API rotates, the only good token died with the process: the account is lost, and says
     what to do. Where it does not, nothing is.
     """
-    monkeypatch.setattr("worker.tokens.session.REFRESH_LEASE_S", 3.0)
-    async with a_world(sqlite_url) as world:
+    async with a_world(sqlite_url, lease=3.0) as world:
         world.add_account()
         world.add_event(1)
         world.sim.behave(rotate_refresh_tokens=rotates)

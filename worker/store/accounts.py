@@ -131,6 +131,15 @@ class Accounts:
             {"sub": sub, "version": version, "lease": lease_s},
         )
 
+    def keep_refresh(self, sub: str, *, version: int, lease_s: float) -> bool:
+        """Go on being the one that refreshes; False when that is over."""
+        now, until = self._database.now_sql, self._database.later_sql("lease")
+        return self._update(
+            f"UPDATE accounts SET refresh_until = {until}"
+            f" WHERE sub = :sub AND token_version = :version AND refresh_until >= {now}",
+            {"sub": sub, "version": version, "lease": lease_s},
+        )
+
     def drop_refresh(self, sub: str, *, version: int) -> None:
         """Let go of the refresh without new tokens."""
         self._update(

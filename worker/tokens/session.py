@@ -28,13 +28,10 @@ log = structlog.get_logger(__name__)
 
 #: A token that expires within so many seconds is refreshed before it is used.
 MARGIN_S = 60.0
-#: How long the one that refreshes holds the others off, in seconds.
-REFRESH_LEASE_S = 60.0
-#: The part of it, in seconds, that may pass before its call leaves: the rest is for the call itself
-#: and for storing what it brings. Two refreshes at a time could lose the account.
-LEAVE_WITHIN_S = 20.0
-#: How often the others look, in seconds.
-LOOK_AGAIN_S = 0.25
+#: How long others wait for the one that refreshes, in seconds; how often they look.
+WAIT_FOR_OTHERS_S, LOOK_AGAIN_S = 120.0, 0.25
+#: How long new tokens are kept in hand while the database is away, in seconds.
+SAVE_WITHIN_S = 60.0
 
 
 class Session:
@@ -52,8 +49,10 @@ class Session:
         credentials: tuple[str, str],
         calls: CallCount,
         in_thread: Callable[..., Awaitable[T]],
+        lease_s: float,
         turn: Turn = PLAIN_TURN,
     ) -> None:
+        """`lease_s` is how long a refresher that has died keeps others off."""
         self._account = account
         self._store = store
         self._vault = vault
@@ -63,6 +62,7 @@ class Session:
         self._credentials = credentials
         self._calls = calls
         self._turn = turn
+        self._lease_s = lease_s
         self._in_thread: Callable[..., Awaitable[object]] = in_thread
         self._good_until = _good_until(account, clock)
         self._refusals = 0
@@ -144,32 +144,37 @@ class Session:
 
     async def _renew(self) -> None:
         seen = self._account.token_version
-        deadline = self._clock.monotonic() + 2 * REFRESH_LEASE_S
+        deadline = self._clock.monotonic() + WAIT_FOR_OTHERS_S
         while self._clock.monotonic() < deadline:
             account = await self._reload()
             # Not "greater": an account that was forgotten and imported again counts from 0.
             if account.token_version != seen:
                 self._take(account)
                 return
+            lease = _RefreshLease(account, self._clock, seconds=self._lease_s)
             if await self._db(
-                self._store.accounts.take_refresh,
-                account.sub,
-                version=seen,
-                lease_s=REFRESH_LEASE_S,
+                self._store.accounts.take_refresh, account.sub, version=seen, lease_s=self._lease_s
             ):
-                departure = Departure(self._leave_by(self._clock.monotonic() + LEAVE_WITHIN_S))
-                await bring_home(self._refresh(account, departure), departure)
+                await self._refresh_under(lease, account)
                 self._take(await self._reload(), is_new=True)
                 return
             await self._clock.sleep(LOOK_AGAIN_S)
         raise self._too_long()
 
-    def _leave_by(self, deadline: float) -> Callable[[], None]:
+    async def _refresh_under(self, lease: _RefreshLease, account: Account) -> None:
+        """Refresh, and keep the others off meanwhile: two at a time could lose the account."""
+
         def check() -> None:
-            if self._clock.monotonic() > deadline:
+            if not lease.is_held():
                 raise self._too_long()
 
-        return check
+        keeping = asyncio.create_task(lease.keep(self._store, self._in_thread))
+        departure = Departure(check)
+        try:
+            await bring_home(self._refresh(account, departure), departure)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
     def _too_long(self) -> WaitTooLong:
         return WaitTooLong(f"Account {self._account.sub}: its refresh takes too long", wait_s=0.0)
@@ -203,6 +208,8 @@ class Session:
             )
             raise
         saved = await self._save(account, tokens)
+        if saved:
+            await self._find(account)
         log.info("token.refreshed" if saved else "token.refreshed_too_late", account=account.sub)
 
     async def _ask(self, account: Account, departure: Departure) -> TokenSet:
@@ -225,7 +232,7 @@ class Session:
 
         False when somebody has imported the account meanwhile, whose tokens are newer.
         """
-        deadline = self._clock.monotonic() + REFRESH_LEASE_S
+        deadline = self._clock.monotonic() + SAVE_WITHIN_S
         while True:
             try:
                 saved = await self._db(
@@ -258,12 +265,54 @@ class Session:
         )
         return True
 
+    async def _find(self, account: Account) -> None:
+        """Take back that the account is lost, now that its tokens are new.
+
+        Another process has asked with the old ones while this one slept over its lease.
+        """
+        now = await self._db(self._store.accounts.get, account.sub)
+        if isinstance(now, Account) and now.status is AccountStatus.LOST:
+            await self._db(
+                self._store.accounts.set_status,
+                account.sub,
+                AccountStatus.ACTIVE,
+                actor="calpatch",
+            )
+
     def _take(self, account: Account, *, is_new: bool = False) -> None:
         self._account = account
         self._good_until = _good_until(account, self._clock, is_new=is_new)
 
     async def _db(self, work: Callable[..., T], *args: object, **named: object) -> T:
         return await self._in_thread(work, *args, **named)  # type: ignore[return-value]
+
+
+class _RefreshLease:
+    """The right to refresh an account: short, so that a dead process holds nobody up for long."""
+
+    def __init__(self, account: Account, clock: Clock, *, seconds: float) -> None:
+        self._account = account
+        self._clock = clock
+        self._seconds = seconds
+        self._renewed_at = clock.monotonic()
+
+    def is_held(self) -> bool:
+        """Tell whether nobody else can have taken it: a process may have slept over it."""
+        return self._clock.monotonic() - self._renewed_at <= self._seconds * 0.9
+
+    async def keep(self, store: Store, in_thread: Callable[..., Awaitable[object]]) -> None:
+        """Renew it again and again, as long as it surely is this process's."""
+        while self.is_held():
+            await asyncio.sleep(self._seconds / 4)
+            asked_at = self._clock.monotonic()
+            sub, version = self._account.sub, self._account.token_version
+            try:
+                if self.is_held() and await in_thread(
+                    store.accounts.keep_refresh, sub, version=version, lease_s=self._seconds
+                ):
+                    self._renewed_at = asked_at
+            except StoreUnavailable:
+                log.warning("refresh.not_renewed", account=sub)
 
 
 def _good_until(account: Account, clock: Clock, *, is_new: bool = False) -> float | None:
