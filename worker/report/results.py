@@ -7,7 +7,8 @@
     open.csv            not final yet; only while the campaign still runs
     summary.json        counts, checksums, calls, who and why
 
-The input's columns come first, as they were, so that each file is an input again. Of a JSONL input
+The input's columns come first, as they were, so that each file is an input again; of a person who
+was erased they are blank but for the ids. Of a JSONL input
 there is the line in the one column `line`, and beside all but succeeded.csv a .jsonl with the lines
 alone. Streams: memory does not grow with the campaign.
 """
@@ -15,7 +16,7 @@ alone. Streams: memory does not grow with the campaign.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -81,7 +82,7 @@ class _Sheets:
         names = [*FILES] if look.has_ended else [*FILES, OPEN]
         self._folder = folder
         self._whole = not only
-        self._id = look.campaign.id
+        self._columns = look.campaign.columns
         self._csv: dict[str, Sheet] = {}
         self._jsonl: dict[str, Sheet] = {}
         for name in [each for each in names if not only or each in only]:
@@ -94,8 +95,8 @@ class _Sheets:
         """Put an outcome into its file, if that is asked for."""
         name = file_of(outcome.state, outcome.code)
         if sheet := self._csv.get(name):
-            sheet.row(result_cells(outcome))
-        if lines := self._jsonl.get(name):
+            sheet.row(result_cells(outcome, self._columns))
+        if outcome.cells and (lines := self._jsonl.get(name)):
             lines.line(outcome.cells[0])
 
     def place(self) -> tuple[Written, ...]:
@@ -109,9 +110,9 @@ class _Sheets:
         return written
 
 
-def result_cells(outcome: Outcome) -> Iterator[object]:
+def result_cells(outcome: Outcome, columns: Sequence[str]) -> Iterator[object]:
     """Return the cells of an outcome: the input's, then ours."""
-    yield from map(guarded, outcome.cells)
+    yield from map(guarded, outcome.cells or _erased(outcome, columns))
     yield outcome.line_no
     yield f"{outcome.campaign_id}:{outcome.line_no}"
     yield str(outcome.state)
@@ -126,6 +127,16 @@ def result_cells(outcome: Outcome) -> Iterator[object]:
     yield guarded(outcome.error_key)
     yield utc(outcome.accepted_at)
     yield utc(outcome.verified_at)
+
+
+def _erased(outcome: Outcome, columns: Sequence[str]) -> list[str]:
+    """Return the input's cells of a line whose texts were erased: the ids, and blanks."""
+    ids = {
+        "account": outcome.account,
+        "calendar_id": outcome.calendar_id,
+        "event_uid": outcome.event_uid,
+    }
+    return [ids.get(name, "") for name in columns]
 
 
 def message_of(code: str) -> str:

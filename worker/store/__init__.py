@@ -16,6 +16,7 @@ from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
 from worker.store.chunks import Chunks
 from worker.store.database import Database
+from worker.store.erasing import Erased, Erasing
 from worker.store.image_keys import ImageKeys
 from worker.store.queue import Due, Queue
 from worker.store.reading import Reading
@@ -50,6 +51,7 @@ __all__ = [
     "Due",
     "Edit",
     "EditRow",
+    "Erased",
     "ImageKeys",
     "Images",
     "Keyring",
@@ -87,3 +89,4 @@ class Store:
         self.queue = Queue(database)
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)
+        self.erasing = Erasing(database)
