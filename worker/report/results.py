@@ -60,7 +60,13 @@ def write_results(
             sheets = _Sheets(folder, look, only=only, opened=opened)
             seen = _fill(sheets, store.reading.outcomes(look.campaign.id))
             _check(look, seen)
-            summary = summary_of(look, files=sheets.place(), seen=seen, only=tuple(only))
+            summary = summary_of(
+                look,
+                files=sheets.place(),
+                seen=seen,
+                only=tuple(only),
+                chunk_heads=store.audit.chunk_heads(look.campaign.id) if look.has_ended else "",
+            )
             last = opened.enter_context(Sheet(folder, "summary.json"))
             last.write(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n")
             last.place()

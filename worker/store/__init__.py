@@ -11,7 +11,7 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
-from worker.store.audit import Audit, Break
+from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
 from worker.store.chunks import Chunks
@@ -54,6 +54,7 @@ __all__ = [
     "Erased",
     "ImageKeys",
     "Images",
+    "Kept",
     "Keyring",
     "NewAccount",
     "NewCampaign",
@@ -80,8 +81,12 @@ class Store:
     def __init__(
         self, database: Database, *, keyring: Keyring | None = None, seals: bool = True
     ) -> None:
-        """`keyring` is the vault; without it, and with `seals` False, images are stored plain."""
+        """`keyring` is the vault; without it, and with `seals` False, images are stored plain.
+
+        `seals` False also says that calpatch before 0004 works on the same database.
+        """
         self.database = database
+        database.older_beside = not seals
         self.image_keys = ImageKeys(database, keyring, seals=seals)
         self.accounts = Accounts(database)
         self.campaigns = Campaigns(database, self.image_keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
 from sqlalchemy import Connection, text
 
 from worker.model import ABORT_REASONS, CampaignState, EditState
@@ -103,6 +104,21 @@ def digest_of_heads(connection: Connection, campaign_id: str) -> str:
         for row in heads:
             whole.update(f"{row.id}={row.audit_head}\n".encode())
     return whole.hexdigest()
+
+
+def bound_heads(connection: Connection, campaign_id: str) -> str:
+    """Return the digest over its chunks' heads that a campaign ended with; "" while it runs."""
+    sql = f"SELECT detail FROM audit WHERE chain = :id AND seq = {binding_seq(':id')}"
+    detail = connection.execute(text(sql), {"id": campaign_id}).scalar_one_or_none()
+    return str(msgspec.json.decode(detail)["chunk_heads"]) if detail else ""
+
+
+def binding_seq(campaign: str) -> str:
+    """Return SQL for the number of the entry in which a campaign has bound its chunks' heads."""
+    return (
+        f"(SELECT max(x.seq) FROM audit x WHERE x.chain = {campaign} AND x.line_no IS NULL"
+        """ AND x.detail LIKE '%"chunk_heads":%')"""
+    )
 
 
 def _end(
