@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from worker.errors import SettingsError, WorkerError
+from worker.errors import NotFound, SettingsError, WorkerError
 from worker.model import CODE_HELP, EditState, Image
 from worker.report.cells import guarded
 from worker.report.columns import FILES, OPEN, RESULT_COLUMNS, SUCCEEDED, file_of
@@ -51,9 +51,15 @@ def write_results(
 ) -> Summary:
     """Write the files of a campaign and return their summary; `only` names some, () all.
 
-    Raises InvariantError, SettingsError for a folder that cannot be written. Nothing takes its
-    place before everything adds up; summary.json comes last and names the others' checksums.
+    Raises InvariantError, SettingsError for a folder that cannot be written, NotFound for outcomes
+    that were pruned. Nothing takes its place before everything adds up; summary.json comes last and
+    names the others' checksums.
     """
+    if look.campaign.pruned_at is not None:
+        raise NotFound(
+            f"The outcomes of {look.campaign.id} were pruned on {look.campaign.pruned_at:%Y-%m-%d}",
+            next_step=f"`calpatch status {look.campaign.id}` has their counts",
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as opened:

@@ -18,6 +18,7 @@ from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.erasing import Erased, Erasing
 from worker.store.image_keys import ImageKeys
+from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import Due, Queue
 from worker.store.reading import Reading
 from worker.store.schema import migrate, require_schema, versions
@@ -61,6 +62,7 @@ __all__ = [
     "Note",
     "OpenWork",
     "Outcome",
+    "Pruned",
     "Released",
     "Spool",
     "SpoolColumns",
@@ -95,3 +97,4 @@ class Store:
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)
         self.erasing = Erasing(database)
+        self.pruning = Pruning(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -108,9 +109,18 @@ def digest_of_heads(connection: Connection, campaign_id: str) -> str:
 
 def bound_heads(connection: Connection, campaign_id: str) -> str:
     """Return the digest over its chunks' heads that a campaign ended with; "" while it runs."""
+    return str(_bound(connection, campaign_id).get("chunk_heads", ""))
+
+
+def bound_counts(connection: Connection, campaign_id: str) -> dict[str, int]:
+    """Return how many edits of each state a campaign ended with; {} while it runs."""
+    return dict(_bound(connection, campaign_id).get("counts", {}))
+
+
+def _bound(connection: Connection, campaign_id: str) -> dict[str, Any]:
     sql = f"SELECT detail FROM audit WHERE chain = :id AND seq = {binding_seq(':id')}"
     detail = connection.execute(text(sql), {"id": campaign_id}).scalar_one_or_none()
-    return str(msgspec.json.decode(detail)["chunk_heads"]) if detail else ""
+    return dict(msgspec.json.decode(detail)) if detail else {}
 
 
 def binding_seq(campaign: str) -> str:
