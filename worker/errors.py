@@ -5,6 +5,7 @@
     ├── InvalidInput           fix the file or the arguments, submit again    exit 2
     ├── KeyConflict            the key belongs to another campaign            exit 2
     ├── NotFound               no such campaign, account, event               exit 2
+    ├── StillOpen              wait until the account's edits have ended      exit 4
     ├── StoreUnavailable       the database does not answer or is unmigrated  exit 7
     ├── LimiterUnavailable     no limiter, no call: leave the chunk to SQL    exit 7
     ├── CircuitOpen            the API does not answer: not sent, wait        exit 7
@@ -95,6 +96,12 @@ class NotFound(WorkerError):
     """Raised when what was asked for does not exist."""
 
     exit_code = 2
+
+
+class StillOpen(WorkerError):
+    """Raised when an account cannot be erased yet: some of its edits are open."""
+
+    exit_code = 4
 
 
 class StoreUnavailable(WorkerError):

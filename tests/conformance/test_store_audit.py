@@ -26,15 +26,21 @@ def told(store: Store) -> Store:
     return store
 
 
-def tamper(store: Store, sql: str) -> None:
-    """Change the audit as somebody could who owns the database: without its triggers."""
+def drop_triggers(store: Store) -> None:
+    """Do as somebody could who owns the database."""
+    names = {
+        True: ("audit_no_update", "audit_no_delete", "audit_no_replace"),
+        False: ("audit_no_change ON audit", "audit_no_truncate ON audit"),
+    }[store.database.is_sqlite]
     with store.database.begin() as connection:
-        names = {
-            True: ("audit_no_update", "audit_no_delete", "audit_no_replace"),
-            False: ("audit_no_change ON audit", "audit_no_truncate ON audit"),
-        }[store.database.is_sqlite]
         for name in names:
             connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
+
+
+def tamper(store: Store, sql: str) -> None:
+    """Change the audit, without its triggers."""
+    drop_triggers(store)
+    with store.database.begin() as connection:
         assert connection.execute(text(sql)).rowcount
 
 

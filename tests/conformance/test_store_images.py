@@ -206,6 +206,7 @@ def locked(store: Store) -> Store:
 
 def test_without_the_vaults_key_nothing_is_claimed_nor_counted(store: Store, locked: Store) -> None:
     """An operator's slip costs time: no rescue, no attempt, no epoch."""
+    store.accounts.import_all([an_account()], actor="ada")
     sent(store)
     before = dict(chunk(store)._mapping)
     for _ in range(5):
@@ -218,11 +219,27 @@ def test_without_the_vaults_key_nothing_is_claimed_nor_counted(store: Store, loc
 
 def test_without_the_vaults_key_nothing_is_claimed_for_proof(store: Store, locked: Store) -> None:
     """Nor does a read-back count as tried."""
+    store.accounts.import_all([an_account()], actor="ada")
     submit(store)
     run_to(store, "c-june.1", S.ACCEPTED)
     with pytest.raises(VaultError):
         locked.chunks.claim_proofs("acc_1", owner="w", lease_s=60)
     assert (chunk(store).state, chunk(store).proofs) == ("verifying", 0)
+
+
+def test_edits_of_a_forgotten_account_are_claimed_without_the_key(
+    store: Store, locked: Store
+) -> None:
+    """With a vault key that is lost for good they would be open for ever otherwise."""
+    store.accounts.import_all([an_account()], actor="ada")
+    sent(store)
+    with pytest.raises(VaultError):
+        claim(locked)
+    store.accounts.forget("acc_1", actor="ada")
+    held = claim(locked)
+    assert [edit.is_unreadable for edit in held.edits] == [True]
+    locked.chunks.record(held, [step(2, S.SENDING, S.UNVERIFIED)], lease_s=60)
+    assert locked.chunks.release(held).state == "done"
 
 
 def test_without_the_vaults_key_reports_are_blank_and_say_why(store: Store, locked: Store) -> None:
@@ -248,6 +265,7 @@ def test_a_store_without_a_keyring_seals_nothing_and_opens_nothing(store: Store)
 
 def test_a_key_that_was_changed_by_hand_is_told(store: Store) -> None:
     """A token in its place, or half a key, is no key."""
+    store.accounts.import_all([an_account()], actor="ada")
     sent(store)
     for sealed in (KEYRING.seal("acc_1", "token"), KEYRING.seal("images of acc_1", "abcd")):
         execute(store, "UPDATE image_keys SET sealed = :sealed", sealed=sealed)

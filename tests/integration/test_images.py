@@ -107,6 +107,27 @@ async def test_an_edit_whose_images_were_changed_by_hand_ends_by_name(
         assert world.writes_to(1) == writes
 
 
+@pytest.mark.parametrize("state", ["pending", "sending", "accepted"])
+async def test_a_vault_key_lost_for_good_leaves_nothing_open(sqlite_url: str, state: str) -> None:
+    """RUNBOOK: forget the accounts, and their edits end by themselves; nothing more is sent."""
+    async with a_world(sqlite_url, verify_within=0.2) as world:
+        world.add_account()
+        world.add_event(1)
+        campaign = world.submit([1])
+        await run_chunk(world.engine, f"{campaign}.1")
+        run(world, f"UPDATE edits SET state = '{state}'")
+        run(world, "UPDATE chunks SET state = 'pending', retry_at = NULL")
+        writes = len(world.sim.writes)
+        world.store.accounts.forget(ACCOUNT, actor="ada")
+
+        [(ended, _)] = (await locked(world).drain(campaign)).values()
+
+        assert ended == {"pending": "failed"}.get(state, "unverified")
+        assert len(world.sim.writes) == writes
+        world.store.erasing.erase(ACCOUNT, actor="ada")
+        assert world.store.audit.verify()[1] == []
+
+
 # ---------------------------------------------------------------- earlier shifts
 
 

@@ -1,4 +1,4 @@
-"""`calpatch accounts import | list | check | forget`."""
+"""`calpatch accounts import | list | check | forget | erase`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, assert_never
 import typer
 
 from worker.cli.context import opened_store
+from worker.cli.erase import erase
 from worker.cli.exits import ExitCode
 from worker.cli.options import JsonOption
 from worker.cli.person import confirmed, user_name
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     command("list", epilog="Example: calpatch accounts list --json")(list_accounts)
     command("check", epilog="Example: calpatch accounts check acc_5f3b0c2a9d1e")(check)
     command("forget", epilog="Example: calpatch accounts forget acc_5f3b0c2a9d1e --yes")(forget)
+    command("erase", epilog="Example: calpatch accounts erase acc_5f3b0c2a9d1e")(erase)
     app.add_typer(accounts, name="accounts", epilog="Example: calpatch accounts list")
 
 
@@ -135,7 +137,7 @@ def forget(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete an account and its tokens; its edits and its audit stay."""
+    """Delete an account and its tokens; its edits and its audit stay (`accounts erase` them)."""
     with opened_store(Settings.load()) as store:
         if store.accounts.get(sub) is None:
             raise NotFound(f"No such account: {sub}", next_step="See `calpatch accounts list`")

@@ -19,6 +19,7 @@ from worker.cli import (
     doctor,
     limits,
     processes,
+    prune,
     results,
     simulate,
     status,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 
 for _module in (
-    demo, validate, submit, status, results, why, limits, doctor, accounts, audit, upkeep,
+    demo, validate, submit, status, results, why, limits, doctor, accounts, audit, prune, upkeep,
     processes, simulate,
 ):  # fmt: skip
     _module.register(app)

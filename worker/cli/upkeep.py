@@ -38,6 +38,7 @@ def migrate(
             require_schema(store.database)
             return
         before, after = bring_up(store.database)
+        store.audit.keep_heads()
     done = "already up to date" if before == after else f"migrated from {before or 'nothing'}"
     give(f"{done}: {after}")
 

@@ -7,7 +7,8 @@
     open.csv            not final yet; only while the campaign still runs
     summary.json        counts, checksums, calls, who and why
 
-The input's columns come first, as they were, so that each file is an input again. Of a JSONL input
+The input's columns come first, as they were, so that each file is an input again; of a person who
+was erased they are blank but for the ids. Of a JSONL input
 there is the line in the one column `line`, and beside all but succeeded.csv a .jsonl with the lines
 alone. Streams: memory does not grow with the campaign.
 """
@@ -15,13 +16,13 @@ alone. Streams: memory does not grow with the campaign.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
-from worker.errors import SettingsError, WorkerError
+from worker.errors import NotFound, SettingsError, WorkerError
 from worker.model import CODE_HELP, EditState, Image
 from worker.report.cells import guarded
 from worker.report.columns import FILES, OPEN, RESULT_COLUMNS, SUCCEEDED, file_of
@@ -50,16 +51,28 @@ def write_results(
 ) -> Summary:
     """Write the files of a campaign and return their summary; `only` names some, () all.
 
-    Raises InvariantError, SettingsError for a folder that cannot be written. Nothing takes its
-    place before everything adds up; summary.json comes last and names the others' checksums.
+    Raises InvariantError, SettingsError for a folder that cannot be written, NotFound for outcomes
+    that were pruned. Nothing takes its place before everything adds up; summary.json comes last and
+    names the others' checksums.
     """
+    if look.campaign.pruned_at is not None:
+        raise NotFound(
+            f"The outcomes of {look.campaign.id} were pruned on {look.campaign.pruned_at:%Y-%m-%d}",
+            next_step=f"`calpatch status {look.campaign.id}` has their counts",
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as opened:
             sheets = _Sheets(folder, look, only=only, opened=opened)
             seen = _fill(sheets, store.reading.outcomes(look.campaign.id))
             _check(look, seen)
-            summary = summary_of(look, files=sheets.place(), seen=seen, only=tuple(only))
+            summary = summary_of(
+                look,
+                files=sheets.place(),
+                seen=seen,
+                only=tuple(only),
+                chunk_heads=store.audit.chunk_heads(look.campaign.id) if look.has_ended else "",
+            )
             last = opened.enter_context(Sheet(folder, "summary.json"))
             last.write(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n")
             last.place()
@@ -81,7 +94,7 @@ class _Sheets:
         names = [*FILES] if look.has_ended else [*FILES, OPEN]
         self._folder = folder
         self._whole = not only
-        self._id = look.campaign.id
+        self._columns = look.campaign.columns
         self._csv: dict[str, Sheet] = {}
         self._jsonl: dict[str, Sheet] = {}
         for name in [each for each in names if not only or each in only]:
@@ -94,8 +107,8 @@ class _Sheets:
         """Put an outcome into its file, if that is asked for."""
         name = file_of(outcome.state, outcome.code)
         if sheet := self._csv.get(name):
-            sheet.row(result_cells(outcome))
-        if lines := self._jsonl.get(name):
+            sheet.row(result_cells(outcome, self._columns))
+        if outcome.cells and (lines := self._jsonl.get(name)):
             lines.line(outcome.cells[0])
 
     def place(self) -> tuple[Written, ...]:
@@ -109,9 +122,9 @@ class _Sheets:
         return written
 
 
-def result_cells(outcome: Outcome) -> Iterator[object]:
+def result_cells(outcome: Outcome, columns: Sequence[str]) -> Iterator[object]:
     """Return the cells of an outcome: the input's, then ours."""
-    yield from map(guarded, outcome.cells)
+    yield from map(guarded, outcome.cells or _erased(outcome, columns))
     yield outcome.line_no
     yield f"{outcome.campaign_id}:{outcome.line_no}"
     yield str(outcome.state)
@@ -126,6 +139,16 @@ def result_cells(outcome: Outcome) -> Iterator[object]:
     yield guarded(outcome.error_key)
     yield utc(outcome.accepted_at)
     yield utc(outcome.verified_at)
+
+
+def _erased(outcome: Outcome, columns: Sequence[str]) -> list[str]:
+    """Return the input's cells of a line whose texts were erased: the ids, and blanks."""
+    ids = {
+        "account": outcome.account,
+        "calendar_id": outcome.calendar_id,
+        "event_uid": outcome.event_uid,
+    }
+    return [ids.get(name, "") for name in columns]
 
 
 def message_of(code: str) -> str:

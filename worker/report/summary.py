@@ -18,7 +18,9 @@ from worker.report.status import Calls, Counts, LimiterUse, calls_of, limiter_us
 class Summary(Struct, frozen=True, kw_only=True):
     """One export. `is_partial`: the campaign still ran, so that open.csv may change yet.
 
-    `digest` is of content and policy, `audit_head` the last entry of the campaign's own chain.
+    `digest` is of content and policy, `audit_head` the last entry of the campaign's own chain, and
+    `chunk_heads` the digest over its chunks' chains, once it has ended: `calpatch audit verify
+    --against` holds the database to these two, so keep the file where the database is not.
     """
 
     campaign: str
@@ -38,6 +40,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     api_calls: Calls
     limiter: LimiterUse | None
     audit_head: str
+    chunk_heads: str
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -50,6 +53,7 @@ def summary_of(
     files: tuple[Written, ...],
     seen: Mapping[tuple[EditState, str], int],
     only: tuple[str, ...] = (),
+    chunk_heads: str = "",
 ) -> Summary:
     """Return the summary of an export; its counts are of what was `seen`, not of what was hoped."""
     campaign = look.campaign
@@ -71,6 +75,7 @@ def summary_of(
         api_calls=calls_of(look.calls),
         limiter=limiter_use(look.limiter) if look.limiter else None,
         audit_head=campaign.audit_head,
+        chunk_heads=chunk_heads,
         submitted_at=campaign.submitted_at,
         started_at=campaign.started_at,
         finished_at=campaign.finished_at,

@@ -49,6 +49,8 @@ class Chapter(Struct, frozen=True, kw_only=True):
     calendar_id: str
     event_uid: str
     asked: dict[str, str]
+    #: the person was erased, and with them what was asked
+    is_erased: bool
     changes: tuple[tuple[str, str, str], ...]
     status: str
     code: str
@@ -81,6 +83,7 @@ def chapter(outcome: Outcome, campaign: Campaign | None, audit: list[AuditRow]) 
         calendar_id=outcome.calendar_id,
         event_uid=outcome.event_uid,
         asked={name: cell for name, cell in asked if cell and name not in _NAMING},
+        is_erased=bool(columns) and not outcome.cells,
         changes=tuple(_changes(outcome)),
         status=str(outcome.state),
         code=outcome.code,
@@ -111,6 +114,8 @@ def _told(found: Chapter) -> Iterator[str]:
     yield f"  asked      line {found.line_no} of {found.source}{by}, {utc(found.submitted_at)}"
     for name, value in found.asked.items():
         yield f"               {name} = {_short(value)}"
+    if found.is_erased:
+        yield "               (its texts have been erased)"
     for number, (name, before, target) in enumerate(found.changes):
         yield f"  {'' if number else 'change':<9}  {name}: {_short(before)} → {_short(target)}"
     yield from _calls(found)

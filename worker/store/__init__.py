@@ -11,12 +11,14 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
-from worker.store.audit import Audit, Break
+from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
 from worker.store.chunks import Chunks
 from worker.store.database import Database
+from worker.store.erasing import Erased, Erasing
 from worker.store.image_keys import ImageKeys
+from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
 from worker.store.reading import Reading
 from worker.store.schema import migrate, require_schema, versions
@@ -51,14 +53,17 @@ __all__ = [
     "Due",
     "Edit",
     "EditRow",
+    "Erased",
     "ImageKeys",
     "Images",
+    "Kept",
     "Keyring",
     "NewAccount",
     "NewCampaign",
     "Note",
     "OpenWork",
     "Outcome",
+    "Pruned",
     "Released",
     "Spool",
     "SpoolColumns",
@@ -79,8 +84,12 @@ class Store:
     def __init__(
         self, database: Database, *, keyring: Keyring | None = None, seals: bool = True
     ) -> None:
-        """`keyring` is the vault; without it, and with `seals` False, images are stored plain."""
+        """`keyring` is the vault; without it, and with `seals` False, images are stored plain.
+
+        `seals` False also says that calpatch before 0004 works on the same database.
+        """
         self.database = database
+        database.older_beside = not seals
         self.image_keys = ImageKeys(database, keyring, seals=seals)
         self.accounts = Accounts(database)
         self.campaigns = Campaigns(database, self.image_keys)
@@ -88,3 +97,5 @@ class Store:
         self.queue = Queue(database)
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)
+        self.erasing = Erasing(database)
+        self.pruning = Pruning(database)

@@ -1,6 +1,7 @@
 """The audit's chains: entries in order, each with the digest of the one before it.
 
-There is one chain per chunk and campaign, whose rows keep the chain's head, and one per account.
+There is one chain per chunk and campaign, whose rows keep the chain's head, and named ones (an
+account's, the vault's), whose heads are in a table of their own.
 An entry's digest is SHA-256 over its canonical JSON. Entries name fields, codes, statuses and keyed
 digests of images, never event text: erasing a person's data leaves the chain whole (law 10).
 """
@@ -155,14 +156,46 @@ def note_named(
     chain: str,
     campaign_id: str | None = None,
 ) -> None:
-    """Append to a chain whose head is kept nowhere but in its last entry (accounts, the vault)."""
+    """Append to a chain that is no chunk's or campaign's, and keep its head.
+
+    It goes on from where it ends, whatever the kept head says: work must not stop for what
+    somebody has done to the audit. Where the two differ is kept, for `verify` to tell.
+    """
+    if not notes:
+        return
     database.lock(connection, f"chain {chain}")
     found = connection.execute(
         text("SELECT seq, digest FROM audit WHERE chain = :chain ORDER BY seq DESC LIMIT 1"),
         {"chain": chain},
     ).first()
-    head = Head(seq=found.seq, digest=found.digest) if found else Head()
-    append(database, connection, notes=notes, chain=chain, campaign_id=campaign_id, head=head)
+    end = Head(seq=found.seq, digest=found.digest) if found else Head()
+    head = append(database, connection, notes=notes, chain=chain, campaign_id=campaign_id, head=end)
+    if database.older_beside:
+        sql = "DELETE FROM chain_heads WHERE chain = :chain OR chain = ''"
+        connection.execute(text(sql), {"chain": chain})
+    else:
+        _keep_named(connection, head, chain=chain, stray=_stray(connection, end, chain=chain))
+
+
+def _stray(connection: Connection, end: Head, *, chain: str) -> int | None:
+    """Return the first entry of a chain's end that is not what was kept; None when all is well."""
+    sql = text("SELECT seq, head FROM chain_heads WHERE chain = :chain")
+    kept = connection.execute(sql, {"chain": chain}).first()
+    if kept is None or (kept.seq, kept.head) == (end.seq, end.digest):
+        return None
+    return min(kept.seq, end.seq) + 1 if kept.seq != end.seq else end.seq
+
+
+def _keep_named(connection: Connection, head: Head, *, chain: str, stray: int | None) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO chain_heads (chain, seq, head, stray)"
+            " VALUES (:chain, :seq, :head, :stray) ON CONFLICT (chain) DO UPDATE SET"
+            " seq = excluded.seq, head = excluded.head,"
+            " stray = coalesce(chain_heads.stray, excluded.stray)"
+        ),
+        {"chain": chain, "seq": head.seq, "head": head.digest, "stray": stray},
+    )
 
 
 def _keep_head(

@@ -58,6 +58,8 @@ class Database:
     """An engine and what differs between the two databases."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        #: calpatch before 0004 writes here as well: it keeps no heads of the accounts' chains
+        self.older_beside = False
         self.url = _driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgres(self.url, pool_size)

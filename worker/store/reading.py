@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Connection, Select, select, text
 
 from worker.errors import VaultError
-from worker.model import EditState
+from worker.model import Code, EditState
 from worker.rules import MAX_BATCH
 from worker.store.chunks import COMPANY
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
 from worker.store.lookup import edits_of, is_one_of
 from worker.store.rows import outcome_of
+from worker.store.settling import bound_counts
 from worker.store.shown import SHOWN, ShownImages
 from worker.store.tables import campaigns, edits
 from worker.store.values import CallRow, OpenWork, Outcome
@@ -65,14 +66,18 @@ class Reading:
         return self._unopened
 
     def counts(self, campaign_id: str) -> dict[tuple[EditState, str], int]:
-        """Return how many edits are in each state, by code."""
+        """Return how many edits are in each state, by code.
+
+        Of a campaign whose lines were pruned, by states alone, as the audit has them.
+        """
         sql = (
             "SELECT state, code, count(*) AS n FROM edits WHERE campaign_id = :id"
             " GROUP BY state, code"
         )
         with self._database.read() as connection:
             rows = connection.execute(text(sql), {"id": campaign_id})
-            return {(EditState(row.state), row.code): row.n for row in rows}
+            found = {(EditState(row.state), row.code): row.n for row in rows}
+            return found or _pruned_counts(connection, campaign_id)
 
     def calls(self, campaign_id: str) -> list[CallRow]:
         """Return the API calls made for a campaign, by route and status."""
@@ -158,6 +163,17 @@ class Reading:
                 before, target = images.of(row)
                 yield outcome_of(row, before=before, target=target)
         self._unopened = images.trouble
+
+
+def _pruned_counts(connection: Connection, campaign_id: str) -> dict[tuple[EditState, str], int]:
+    known = text("SELECT state FROM campaigns WHERE id = :id AND pruned_at IS NOT NULL")
+    state = connection.execute(known, {"id": campaign_id}).scalar_one_or_none()
+    if state is None:
+        return {}
+    # A campaign is completed with edits that are not proven only if it asked for no proof.
+    unasked = {EditState.UNVERIFIED: str(Code.NO_PROOF_ASKED)} if state == "completed" else {}
+    counts = {EditState(name): n for name, n in bound_counts(connection, campaign_id).items()}
+    return {(each, unasked.get(each, "")): n for each, n in counts.items()}
 
 
 def _work_of(row: Any) -> Iterator[OpenWork]:

@@ -68,6 +68,7 @@ def campaign_of(row: Any) -> Campaign:
         submitted_at=row.submitted_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        pruned_at=row.pruned_at,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, text
 
 from worker.model import ABORT_REASONS, CampaignState, EditState
@@ -103,6 +105,30 @@ def digest_of_heads(connection: Connection, campaign_id: str) -> str:
         for row in heads:
             whole.update(f"{row.id}={row.audit_head}\n".encode())
     return whole.hexdigest()
+
+
+def bound_heads(connection: Connection, campaign_id: str) -> str:
+    """Return the digest over its chunks' heads that a campaign ended with; "" while it runs."""
+    return str(_bound(connection, campaign_id).get("chunk_heads", ""))
+
+
+def bound_counts(connection: Connection, campaign_id: str) -> dict[str, int]:
+    """Return how many edits of each state a campaign ended with; {} while it runs."""
+    return dict(_bound(connection, campaign_id).get("counts", {}))
+
+
+def _bound(connection: Connection, campaign_id: str) -> dict[str, Any]:
+    sql = f"SELECT detail FROM audit WHERE chain = :id AND seq = {binding_seq(':id')}"
+    detail = connection.execute(text(sql), {"id": campaign_id}).scalar_one_or_none()
+    return dict(msgspec.json.decode(detail)) if detail else {}
+
+
+def binding_seq(campaign: str) -> str:
+    """Return SQL for the number of the entry in which a campaign has bound its chunks' heads."""
+    return (
+        f"(SELECT max(x.seq) FROM audit x WHERE x.chain = {campaign} AND x.line_no IS NULL"
+        """ AND x.detail LIKE '%"chunk_heads":%')"""
+    )
 
 
 def _end(

@@ -104,6 +104,8 @@ class Campaign:
     submitted_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    #: since then its lines are gone; the audit has their counts
+    pruned_at: datetime | None = None
 
 
 class EditRow(NamedTuple):

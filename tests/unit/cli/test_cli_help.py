@@ -15,6 +15,7 @@ from worker.cli.main import app
 
 DOCUMENTED = {
     "simulate", "migrate", "accounts import", "accounts list", "accounts check", "accounts forget",
+    "accounts erase", "prune",
     "keys new", "validate", "submit", "work", "beat", "status", "list", "results", "why", "limits",
     "doctor", "audit verify", "demo",
 }  # fmt: skip
