@@ -19,6 +19,7 @@ from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.queue import Due, Queue
 from worker.store.reading import Reading
+from worker.store.rotation import SEALED, Rotation, SealedRow, SealedTable
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.spool import Spool, SpoolColumns, Twin
 from worker.store.values import (
@@ -39,6 +40,7 @@ from worker.store.values import (
 )
 
 __all__ = [
+    "SEALED",
     "Account",
     "AuditRow",
     "Break",
@@ -55,6 +57,8 @@ __all__ = [
     "OpenWork",
     "Outcome",
     "Released",
+    "SealedRow",
+    "SealedTable",
     "Spool",
     "SpoolColumns",
     "Step",
@@ -80,3 +84,4 @@ class Store:
         self.queue = Queue(database)
         self.reading = Reading(database)
         self.audit = Audit(database)
+        self.rotation = Rotation(database)
