@@ -74,6 +74,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # Nobody reads events, and they would carry arguments.
         "worker_send_task_events": False,
         "task_send_sent_event": False,
+        # Nor does anybody send workers orders: whoever can write to Redis could stop them all.
+        "worker_enable_remote_control": False,
         "beat_schedule": beat_schedule(settings),
         "timezone": "UTC",
         "enable_utc": True,

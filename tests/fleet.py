@@ -119,9 +119,9 @@ def a_fleet(
     With `simulator_url` somebody else serves, and has written `accounts.csv` into the folder.
     """
     with ExitStack() as stack:
-        valkey = stack.enter_context(valkey_server())
+        valkey = stack.enter_context(valkey_server(acl=ROOT / "deploy" / "redis-acl.conf"))
         url = simulator_url or stack.enter_context(_simulator(folder, simulate or []))
-        environ = _environ(database_url, valkey.url, url) | dict(settings or {})
+        environ = _environ(database_url, valkey.user_url, url) | dict(settings or {})
         read = Settings.load(environ)
         store = Store(Database(database_url))
         stack.callback(store.database.dispose)
