@@ -30,7 +30,8 @@ REFUSED = [
     "ACL SETUSER x on", "CLIENT LIST", "CLIENT KILL TYPE normal", "CLIENT PAUSE 1", "SAVE",
     "BGREWRITEAOF", "REPLICAOF 127.0.0.1 9", "FUNCTION LIST", "SCRIPT FLUSH",
     "SLOWLOG GET", "LATENCY RESET", "SWAPDB 0 1", "DUMP calpatch:bulk", "RANDOMKEY", "DBSIZE",
-    "EVAL return(1) 0", "PUBLISH calpatch:/0.celery.pidbox y", "PUBLISH x y", "SUBSCRIBE calpatch:x", "PSUBSCRIBE *", "MIGRATE h 1 k 0 1", "SORT k",
+    "EVAL return(1) 0", "PUBLISH calpatch:/0.celery.pidbox y", "PUBLISH x y",
+    "SUBSCRIBE calpatch:x", "PSUBSCRIBE *", "MIGRATE h 1 k 0 1", "SORT k",
     "GET other", "SET other 1", "LPUSH celery x", "DEL _kombu.binding.bulk", "RENAME calpatch:a b",
 ]  # fmt: skip
 
