@@ -16,7 +16,9 @@ import redis
 
 from tests.conftest import ACL
 from tests.fleet import Fleet, a_fleet, pause
+from worker.cli.reach import reached_redis
 from worker.embedded import ACL_USER, ValkeyServer, valkey_server
+from worker.errors import SettingsError
 from worker.model import ENDED
 
 pytestmark = pytest.mark.redis
@@ -97,6 +99,15 @@ def test_the_file_holds_a_hash_and_no_password() -> None:
     channels = [word for word in words if word.startswith("&") or word == "allchannels"]
     assert channels == ["&calpatch:/*.celeryev/*"], "no orders to workers"
     assert not [word for word in words if word.startswith("+@")], "categories grow with a server"
+
+
+def test_a_user_without_the_rights_is_told_so(valkey: ValkeyServer) -> None:
+    """Not as a server that is away: the next step is another."""
+    with (
+        pytest.raises(SettingsError, match="the user lacks rights"),
+        reached_redis(valkey.user_url) as client,
+    ):
+        client.config_get("maxmemory")
 
 
 def denials(server: ValkeyServer) -> list[str]:
