@@ -9,7 +9,9 @@ import ctypes
 from contextlib import suppress
 from typing import Any
 
-from celery import Celery
+import structlog
+from celery import Celery, Task
+from celery.exceptions import TaskPredicate
 from celery.signals import (
     setup_logging,
     task_postrun,
@@ -72,6 +74,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # Nobody reads events, and they would carry arguments.
         "worker_send_task_events": False,
         "task_send_sent_event": False,
+        # Nor does anybody send workers orders: whoever can write to Redis could stop them all.
+        "worker_enable_remote_control": False,
         "beat_schedule": beat_schedule(settings),
         "timezone": "UTC",
         "enable_utc": True,
@@ -79,7 +83,30 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-app = Celery("calpatch")
+class Crashed(Exception):
+    """Raised in place of an error that nobody expected; names its type only."""
+
+
+class Discreet(Task):  # type: ignore[type-arg]  # its stubs are generic, Celery is not
+    """A task whose unexpected errors say where, not what: their texts may hold anything (law 9).
+
+    Celery repeats them in its events, for whoever has turned those on and can read Redis.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task; Celery's own signals (reject, ignore) pass."""
+        try:
+            return self.run(*args, **kwargs)
+        except TaskPredicate:
+            raise
+        except Exception as error:
+            log.exception("task.crashed", task=self.name)
+            raise Crashed(type(error).__name__) from None
+
+
+log = structlog.get_logger(__name__)
+
+app: Celery = Celery("calpatch", task_cls=Discreet)
 app.conf.update(configuration(Settings.load()))
 
 

@@ -63,10 +63,14 @@ socket.socket.connect = _guarded_connect  # type: ignore[assignment, method-assi
 socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[assignment, method-assign]
 
 
+#: whom the code under test is to Redis: the user of a deployment, with no right more than that
+ACL = Path(__file__).parents[1] / "deploy" / "redis-acl.conf"
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     """A Valkey that all tests of this process share; do not kill this one, start your own."""
-    with valkey_server() as server:
+    with valkey_server(acl=ACL) as server:
         yield server
 
 
@@ -79,10 +83,10 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def redis_url(valkey: ValkeyServer) -> str:
-    """The shared Valkey, emptied."""
+    """The shared Valkey, emptied, for the user of deploy/redis-acl.conf (see `valkey.url`)."""
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
-    return valkey.url
+    return valkey.user_url
 
 
 @pytest.fixture

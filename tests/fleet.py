@@ -163,9 +163,10 @@ def a_fleet(
     what dies again.
     """
     with ExitStack() as stack:
-        valkey = stack.enter_context(valkey_server(appendonly=appendonly))
+        acl = ROOT / "deploy" / "redis-acl.conf"
+        valkey = stack.enter_context(valkey_server(appendonly=appendonly, acl=acl))
         url = simulator_url or stack.enter_context(_simulator(folder, simulate or []))
-        urls = {"database": database_url, "redis": valkey.url, "api": url}
+        urls = {"database": database_url, "redis": valkey.user_url, "api": url}
         proxies = {name: stack.enter_context(_before(urls[name])) for name in through}
         urls |= {name: _at_port(urls[name], proxy.port) for name, proxy in proxies.items()}
         environ = _environ(urls["database"], urls["redis"], urls["api"]) | dict(settings or {})

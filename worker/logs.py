@@ -26,6 +26,11 @@ ALLOWED = frozenset(
     }
 )  # fmt: skip
 
+#: Of those, what names something. Messages from Redis are among their sources, and whoever can
+#: write there may not write into our logs as well.
+NAMES = ("campaign", "chunk", "account", "worker", "task", "queue")
+#: characters; the longest name that the database takes has fewer
+LONGEST_NAME = 300
 
 #: characters of a library's message template that are shown
 LONGEST_TEMPLATE = 80
@@ -41,6 +46,21 @@ def deny_by_default(
     if dropped:
         line["code"] = "dropped:" + ",".join(dropped)
     return line
+
+
+def words_only(
+    _logger: Any, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Show names that are single words; what is longer, or none, is no name of ours."""
+    for key in NAMES:
+        if key in line and not _is_word(line[key]):
+            line[key] = "(not a name)"
+    return line
+
+
+def _is_word(name: object) -> bool:
+    text = str(name)
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and " " not in text
 
 
 def places_only(
@@ -103,6 +123,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             places_only,
             deny_by_default,
+            words_only,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

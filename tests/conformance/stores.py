@@ -26,7 +26,8 @@ from worker.tokens import Vault, generate_key
 S = EditState
 SALT = b"salt of a campaign"
 #: the vault of all stores here
-KEYRING = Vault([generate_key()])
+KEY = generate_key()
+KEYRING = Vault([KEY])
 SHIFT = '{"move":{"kind":"shift","days":1}}'
 
 

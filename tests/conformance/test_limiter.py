@@ -12,8 +12,9 @@ import pytest
 import redis
 from fakeredis import FakeAsyncRedis
 
+from tests.conftest import ACL
 from worker.clock import ManualClock, SystemClock
-from worker.embedded import ValkeyServer, valkey_server
+from worker.embedded import ACL_USER, ValkeyServer, valkey_server
 from worker.errors import LimiterUnavailable, SettingsError
 from worker.limits import (
     Limiter,
@@ -355,19 +356,24 @@ async def opened(redis_url: str) -> AsyncIterator[Callable[..., RedisLimiter]]:
 @pytest.fixture
 def server() -> Any:
     """A Valkey to break."""
-    with valkey_server() as own:
+    with valkey_server(acl=ACL) as own:
         yield own
 
 
+def admin_of(url: str) -> str:
+    """Returns the address of the user with all rights, whose password is the same here."""
+    return url.replace(f"//{ACL_USER}:", "//:")
+
+
 def told(url: str, *command: str) -> Any:
-    """Sends one command beside the limiter."""
-    with redis.Redis.from_url(url, decode_responses=True) as client:
+    """Sends one command beside the limiter, as one who may send any."""
+    with redis.Redis.from_url(admin_of(url), decode_responses=True) as client:
         return client.execute_command(*command)
 
 
 def calls(url: str, command: str) -> int:
     """Returns how often the server ran a command."""
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(admin_of(url)) as client:
         stats: Any = client.info("commandstats")
     return int(stats.get(f"cmdstat_{command}", {}).get("calls", 0))
 
@@ -558,7 +564,7 @@ class TestLoss:
 
     async def test_the_limit_holds_over_a_restart(self, opened: Make, server: ValkeyServer) -> None:
         """Connections are stale, scripts and log are gone: the same limiter goes on."""
-        limiter = opened("10/min", server.url)
+        limiter = opened("10/min", server.user_url)
         await asyncio.gather(*(limiter.acquire() for _ in range(8)))
         server.kill()
         server.restart()
@@ -569,7 +575,7 @@ class TestLoss:
         self, opened: Make, server: ValkeyServer
     ) -> None:
         """Fail closed: no limiter, no call; and again when it is back."""
-        limiter = opened("10/min", server.url)
+        limiter = opened("10/min", server.user_url)
         server.kill()
         for ask in (limiter.acquire, limiter.state, lambda: limiter.pause(1)):
             with pytest.raises(LimiterUnavailable):
@@ -582,7 +588,7 @@ class TestLoss:
     ) -> None:
         """Sixteen waiters must not wait out sixteen timeouts in turn; deadlines hold meanwhile."""
         monkeypatch.setattr(shared, "ANSWER_TIMEOUT_S", 0.3)
-        limiter = opened("100/min", server.url)
+        limiter = opened("100/min", server.user_url)
         await limiter.acquire()
         server.pause()
         waiters = [asyncio.create_task(limiter.acquire()) for _ in range(16)]

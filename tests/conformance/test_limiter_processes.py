@@ -17,6 +17,7 @@ import redis
 
 from tests.used import Used, fullest
 from worker.clock import ManualClock
+from worker.embedded import ValkeyServer
 from worker.limits import MemoryLimiter, Rate, open_limiter, parse_rate
 from worker.rules import Turn
 
@@ -173,13 +174,15 @@ async def begin_log(url: str) -> None:
     await limiter.aclose()
 
 
-def test_the_limit_holds_over_a_flush_and_a_pause_with_mixed_weights(redis_url: str) -> None:
+def test_the_limit_holds_over_a_flush_and_a_pause_with_mixed_weights(
+    redis_url: str, valkey: ValkeyServer
+) -> None:
     """Redis forgets everything in the middle of a run, and the API asks for a rest."""
     rate = parse_rate("20/s,60/6s")
     with crowd(redis_url, rate, weights=[list(range(1, 10))], seconds=13) as workers:
         began = workers.begin()
         wait_until(began + 2)
-        with redis.Redis.from_url(redis_url) as client:
+        with redis.Redis.from_url(valkey.url) as client:
             client.flushall()
         wait_until(began + 7)
         start, end = asyncio.run(paused(redis_url, rate, seconds=2))

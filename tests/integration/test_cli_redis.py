@@ -15,6 +15,7 @@ import redis
 
 from tests.unit.cli.commands import Shell, complete_settings
 from worker.app import limiter_of
+from worker.embedded import ValkeyServer
 from worker.limits import open_limiter, parse_rate
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
@@ -154,9 +155,9 @@ def test_the_doctor_is_content_when_all_is_there(shell: Shell) -> None:
     assert "Start it: calpatch beat" in ended.out
 
 
-def test_a_redis_that_forgets_fails(shell: Shell, redis_url: str) -> None:
+def test_a_redis_that_forgets_fails(shell: Shell, valkey: ValkeyServer) -> None:
     """An evicted log of the limit is a limit that is exceeded."""
-    with redis.Redis.from_url(redis_url) as client:
+    with redis.Redis.from_url(valkey.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
             assert statuses(shell)["eviction"] == "fail"

@@ -192,7 +192,9 @@ def test_a_wrong_password_of_redis_is_refused_at_the_start(
     shell: Shell, redis_url: str, command: str
 ) -> None:
     """Celery would try again for ever, with the name of a module as its only word."""
-    shell.setenv("CALPATCH_REDIS_URL", redis_url.replace("://", f"://nobody:{SECRET}@"))
+    shell.setenv(
+        "CALPATCH_REDIS_URL", redis_url.replace("://calpatch:", f"://nobody:{SECRET}@calpatch:")
+    )
     said = "Redis: refuses the user or password. Correct the user and password"
     refused(shell, (command,), code=7, said=said)
 

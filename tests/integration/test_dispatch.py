@@ -17,6 +17,7 @@ from celery import Celery
 from tests.fleet import pause
 from worker.cli.checks import _messages
 from worker.dispatch import QUEUES, Publisher, broker_settings, message_lists
+from worker.embedded import ValkeyServer
 from worker.rules import Candidate, Pick
 from worker.settings import Settings
 from worker.store import Due
@@ -29,7 +30,7 @@ from worker.dispatch import RUN_CHUNK, VERIFY_ACCOUNT, broker_settings
 from worker.settings import Settings
 
 app = Celery("probe")
-app.conf.update(broker_settings(Settings.load()))
+app.conf.update(broker_settings(Settings.load()), worker_enable_remote_control=False)
 def note(name):
     with open("taken", "a") as taken:
         taken.write(name + "\\n")
@@ -122,9 +123,11 @@ def test_a_worker_that_starts_later_takes_them_by_priority(
         ]  # fmt: skip
 
 
-def test_the_doctor_counts_every_list(app: Celery, settings: Settings) -> None:
+def test_the_doctor_counts_every_list(
+    app: Celery, settings: Settings, valkey: ValkeyServer
+) -> None:
     """LLEN of the queue's name alone would tell of the highest priority only."""
-    with redis.Redis.from_url(settings.redis_url, decode_responses=True) as client:
+    with redis.Redis.from_url(valkey.url, decode_responses=True) as client:
         assert _messages(client).detail == "waiting for a worker: none"
         publish_all(app, settings)
         lengths = [[client.llen(name) for name in message_lists(queue)] for queue in QUEUES]

@@ -18,7 +18,7 @@ LONGEST_MODULE, MEDIAN_MODULE = 400, 150
 LONGEST_FUNCTION, MEDIAN_FUNCTION = 40, 9
 SOURCES = ("worker", "tasks", "migrations")
 #: what is handed on: sources, tests, deployment, and the files at the top
-SHIPPED = (*SOURCES, "tests", "deploy", ".ci")
+SHIPPED = (*SOURCES, "tests", "deploy", ".ci", ".github")
 #: put together here, so that this file does not hold what it looks for
 PRIVATE_PLACES = re.compile(
     r"(?<![\w.~-])/(?:" + "|".join(("home", "root", "work", "Users", "mnt", "private")) + r")/\w"

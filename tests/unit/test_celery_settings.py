@@ -23,6 +23,7 @@ EXPECTED = {
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
     "worker_send_task_events": False,
+    "worker_enable_remote_control": False,
     "task_send_sent_event": False,
     "task_create_missing_queues": False,
     "task_ignore_result": True,

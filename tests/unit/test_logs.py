@@ -104,8 +104,20 @@ def test_a_log_that_cannot_be_written_stops_no_work(monkeypatch: pytest.MonkeyPa
     Unfailing().info("lost as well")
 
 
-def test_line_breaks_in_values_make_no_lines(printed: Callable[[], str]) -> None:
-    """A forged chunk id must not write log lines of its own."""
-    structlog.get_logger().info("chunk.left", chunk="c_1\n{'event': 'all.well'}")
+@pytest.mark.parametrize(
+    "forged", ["c_1\n{'event': 'all.well'}", "{'a': ['b']}", "x" * 100_000, "c_1\x1b[31m", ""]
+)
+def test_a_forged_name_writes_nothing_into_a_log(printed: Callable[[], str], forged: str) -> None:
+    """Chunk ids come from Redis: who can write there cannot write, or flood, our logs as well."""
+    structlog.get_logger().info("chunk.left", chunk=forged)
 
-    assert len(printed().splitlines()) == 1
+    (line,) = printed().splitlines()
+    assert json.loads(line)["chunk"] == "(not a name)"
+
+
+@pytest.mark.parametrize("name", ["c_1ee4938ccc.12", "acc_5f3b0c2a9d1e", "Büro:ann@example.com"])
+def test_a_name_is_told_as_it_is(printed: Callable[[], str], name: str) -> None:
+    """Operators search for it."""
+    structlog.get_logger().info("chunk.left", chunk=name)
+
+    assert json.loads(printed())["chunk"] == name

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import redis
 from msgspec import Struct
 
 from worker.cli.context import pace_of, refuse_missing_file
+from worker.cli.flaws import flaw_of
 from worker.cli.reach import REACH_S, reached_redis
 from worker.cli.talk import plural
 from worker.cronofy import base_url
@@ -50,7 +52,8 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         found += [*_redis(settings), _host(settings)]
         if store is not None:
-            found += [_vault(settings, store), *_accounts(store), *_pulses(store)]
+            found += [*_file(store), _vault(settings, store), *_keys(settings, store)]
+            found += [*_accounts(store), *_pulses(store)]
     finally:
         if store is not None:
             store.database.dispose()
@@ -124,11 +127,21 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _redis(settings: Settings) -> Iterator[Finding]:
     try:
         with reached_redis(settings.redis_url) as client:
-            yield ok("redis", _version(client.info("server")))
+            yield _redis_server(client.info("server"))
             yield from _kept(client)
             yield _messages(client)
     except WorkerError as error:
         yield fail("redis", error.message, error.next_step)
+
+
+def _redis_server(server: Any) -> Finding:
+    named = _version(server)
+    product, _, version = named.partition(" ")
+    known, wanted = flaw_of(product, version)
+    if not known:
+        return ok("redis", named)
+    step = f"Use {wanted}, unless your distributor has mended this one"
+    return warn("redis", f"{named} is known for {known}", step)
 
 
 def _version(server: Any) -> str:
@@ -180,9 +193,49 @@ def _host(settings: Settings) -> Finding:
         except OSError as error:
             step = "Check the network, the proxy, and CALPATCH_API_URL if you set it"
             return fail("api", f"{name} cannot be reached ({type(error).__name__})", step)
+        if url.scheme == "http" and not _is_near(str(url.hostname)):
+            open_ = f"{name} answers, but without TLS: tokens would travel in the open"
+            return warn("api", open_, "Use https:// in CALPATCH_API_URL")
         return ok("api", f"{name} answers{' over TLS' if url.scheme == 'https' else ''}")
 
     return _guarded("api", reach)
+
+
+def _is_near(host: str) -> bool:
+    """Tell whether a host is this machine itself: what goes there passes no network."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _file(store: Store) -> Iterator[Finding]:
+    """Look at who else may read SQLite's files: texts of events are in them."""
+    if (path := store.database.file) is None:
+        return
+    files = [each for each in (path, *path.parent.glob(f"{path.name}-*")) if each.exists()]
+    others = [each.name for each in files if each.stat().st_mode & 0o077]
+    if others:
+        step = f"chmod 600 {' '.join(others)}"
+        yield warn("file", f"others may read {', '.join(others)}", step)
+
+
+def _keys(settings: Settings, store: Store) -> Iterator[Finding]:
+    """Look for keys that are of no use any more, and for values that still need an old one."""
+    from worker.tokens import Vault, key_uses
+
+    try:
+        uses = key_uses(store, Vault(settings.keys))
+    except WorkerError:
+        return  # told already
+    old = sum(each.values for each in uses if each.role == "opens")
+    spare = [each.id for each in uses if each.is_spare]
+    if old:
+        sealed = f"{plural(old, 'value')} sealed with an older key"
+        yield warn("keys", sealed, "Run `calpatch keys rotate`")
+    elif spare:
+        step = "Take it out of CALPATCH_VAULT_KEYS once every worker runs with the new key first"
+        yield warn("keys", f"not needed any more: {', '.join(spare)}", step)
 
 
 def _vault(settings: Settings, store: Store) -> Finding:
@@ -192,6 +245,7 @@ def _vault(settings: Settings, store: Store) -> Finding:
         vault = Vault(settings.keys)
         sealed = store.accounts.all()
         for account in sealed:
+            vault.open(account.sub, account.access_token)
             vault.open(account.sub, account.refresh_token)
         return ok("vault", f"opens the tokens of {plural(len(sealed), 'account')}")
 

@@ -38,6 +38,9 @@ def reached_redis(url: str) -> Iterator[redis.Redis]:
     except redis.AuthenticationError:
         step = "Correct the user and password in CALPATCH_REDIS_URL"
         raise SettingsError("refuses the user or password", next_step=step) from None
+    except redis.exceptions.NoPermissionError:
+        step = "Give it those of deploy/redis-acl.conf"
+        raise SettingsError("refuses a command: the user lacks rights", next_step=step) from None
     except redis.TimeoutError:
         text = f"does not answer within {REACH_S:g} s"
         raise LimiterUnavailable(text, next_step=STEP) from None

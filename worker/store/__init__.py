@@ -21,6 +21,7 @@ from worker.store.image_keys import ImageKeys
 from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
 from worker.store.reading import Reading
+from worker.store.rotation import SEALED, Rotation, SealedRow, SealedTable
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.sealing import Images, Keyring
 from worker.store.spool import Spool, SpoolColumns, Twin
@@ -43,6 +44,7 @@ from worker.store.values import (
 
 __all__ = [
     "OUTAGE",
+    "SEALED",
     "Account",
     "AuditRow",
     "Break",
@@ -65,6 +67,8 @@ __all__ = [
     "Outcome",
     "Pruned",
     "Released",
+    "SealedRow",
+    "SealedTable",
     "Spool",
     "SpoolColumns",
     "Step",
@@ -99,3 +103,4 @@ class Store:
         self.audit = Audit(database)
         self.erasing = Erasing(database)
         self.pruning = Pruning(database)
+        self.rotation = Rotation(database)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
 from worker.errors import VaultError
 from worker.store.database import Database
 from worker.store.sealing import KEY_BYTES, Images, Keyring
-
-#: Keys that are read at a time where all are gone through.
-PAGE = 500
 
 
 class ImageKeys:
@@ -94,35 +90,6 @@ class ImageKeys:
             ),
             {"account": account, "sealed": sealed},
         )
-
-    # ------------------------------------------------------------ rotation
-
-    def page(self, *, after: str = "", limit: int = PAGE) -> list[tuple[str, bytes]]:
-        """Return accounts with their sealed keys, by name, from the one behind `after` on."""
-        sql = text(
-            "SELECT account, sealed FROM image_keys WHERE account > :after"
-            " ORDER BY account LIMIT :limit"
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(sql, {"after": after, "limit": limit})
-            return [(row.account, bytes(row.sealed)) for row in rows]
-
-    def swap(self, sealed: Sequence[tuple[str, bytes, bytes]]) -> int:
-        """Replace sealed keys: account, the old bytes, the new ones; returns how many were.
-
-        One that is no longer what it was is left alone: somebody else has sealed it anew, or the
-        account has been erased. The new bytes must open to the same key (`Vault.rotate`).
-        """
-        sql = text("UPDATE image_keys SET sealed = :new WHERE account = :account AND sealed = :old")
-
-        def work(connection: Connection) -> int:
-            return sum(
-                connection.execute(sql, {"account": account, "old": old, "new": new}).rowcount
-                # By name: two rotations at once would lock each other out otherwise.
-                for account, old, new in sorted(sealed)
-            )
-
-        return self._database.run(work)
 
 
 def _owner(account: str) -> str:

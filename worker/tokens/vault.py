@@ -115,8 +115,16 @@ def _key_id(key: str) -> str:
     return sha256(key.encode("utf-8", "replace")).hexdigest()[:_ID_LENGTH]
 
 
-def _named(key_id: bytes) -> str:
-    """Name a key's id if it looks like one; anything else may be anything."""
-    text = key_id.decode("ascii", "replace")
+def shown_id(sealed: bytes) -> str:
+    """Return the id of the key that sealed this, fit to be shown; "" if it looks like none.
+
+    Anything else may be anything, a token in the open included.
+    """
+    text = sealed[:_ID_LENGTH].decode("ascii", "replace")
     is_id = len(text) == _ID_LENGTH and all(digit in "0123456789abcdef" for digit in text)
-    return f" (its id is {text})" if is_id else ""
+    return text if is_id else ""
+
+
+def _named(key_id: bytes) -> str:
+    text = shown_id(key_id) if len(key_id) == _ID_LENGTH else ""
+    return f" (its id is {text})" if text else ""

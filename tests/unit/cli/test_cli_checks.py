@@ -9,11 +9,11 @@ import pytest
 
 from tests.unit.cli.commands import complete_settings
 from tests.unit.report.campaigns import a_store
-from worker.cli.checks import Finding, _numbers, _version, examine
+from worker.cli.checks import Finding, _is_near, _numbers, _redis_server, _version, examine
 from worker.model import AccountStatus
 from worker.settings import Settings
 from worker.store import NewAccount, Store
-from worker.tokens import Vault
+from worker.tokens import Vault, generate_key, rotate
 
 
 @pytest.fixture
@@ -118,6 +118,69 @@ def test_valkey_is_called_by_its_name() -> None:
     """It says that it is Redis 7.2.4 as well."""
     assert _version({"redis_version": "7.2.4", "valkey_version": "9.1.2"}) == "Valkey 9.1.2"
     assert _version({"redis_version": "7.2.4"}) == "Redis 7.2.4"
+
+
+@pytest.mark.parametrize(
+    ("server", "known"),
+    [
+        ({"redis_version": "6.2.19"}, "CVE-2025-49844"),
+        ({"redis_version": "6.2.20"}, ""),
+        ({"redis_version": "7.0.15"}, "CVE-2025-49844"),
+        ({"redis_version": "7.2.0"}, "CVE-2026-23479"),
+        ({"redis_version": "8.6.2"}, "CVE-2026-23479"),
+        ({"redis_version": "8.6.3"}, ""),
+        ({"redis_version": "8.10.0"}, ""),
+        ({"redis_version": "7.2.4", "valkey_version": "7.2.10"}, "CVE-2025-49844"),
+        ({"redis_version": "7.2.4", "valkey_version": "8.0.7"}, "CVE-2026-23479"),
+        ({"redis_version": "7.2.4", "valkey_version": "8.0.8"}, ""),
+        ({"redis_version": "7.2.4", "valkey_version": "8.1.6"}, "CVE-2026-23479"),
+        ({"redis_version": "7.2.4", "valkey_version": "8.1.7"}, ""),
+        ({"redis_version": "7.2.4", "valkey_version": "9.0.3"}, "CVE-2026-23479"),
+        ({"redis_version": "7.2.4", "valkey_version": "9.1.2"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_server_with_a_known_flaw_is_named(server: dict[str, str], known: str) -> None:
+    """Valkey counts its own versions, and no ACL helps: the flaws are in commands that we need."""
+    finding = _redis_server(server)
+    assert finding.status == ("warn" if known else "ok")
+    assert known in finding.detail
+    assert not known or " or newer" in finding.next_step
+
+
+def test_a_database_that_others_may_read_is_told(
+    environ: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    """It holds texts of events."""
+    assert "file" not in found(environ)
+    (tmp_path / "calpatch.db").chmod(0o644)
+    finding = found(environ)["file"]
+    assert (finding.status, finding.next_step) == ("warn", "chmod 600 calpatch.db")
+
+
+def test_keys_are_told_when_they_should_change(environ: dict[str, str], store: Store) -> None:
+    """First that tokens need rotating, then that the old key can go."""
+    add_accounts(store, environ, "acc_1")
+    assert "keys" not in found(environ)
+    old, new = environ["CALPATCH_VAULT_KEYS"], generate_key()
+    both = environ | {"CALPATCH_VAULT_KEYS": f"{new},{old}"}
+    finding = found(both)["keys"]
+    assert (finding.status, finding.next_step) == ("warn", "Run `calpatch keys rotate`")
+    assert finding.detail == "2 values sealed with an older key"
+    rotate(store, Vault([new, old]), actor="test")
+    finding = found(both)["keys"]
+    assert finding.detail == f"not needed any more: {Vault([old]).key_ids[0]}"
+    assert "keys" not in found(environ | {"CALPATCH_VAULT_KEYS": new})
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("api.example", False),
+     ("10.0.0.1", False), ("169.254.169.254", False), ("localhost.evil.example", False)],
+)  # fmt: skip
+def test_only_this_machine_is_near(host: str, near: bool) -> None:
+    """Tokens in the open may not pass a network, not even one's own."""
+    assert _is_near(host) is near
 
 
 def test_versions_are_compared_as_numbers() -> None:

@@ -19,6 +19,20 @@ def test_every_data_center_is_a_host_of_cronofy_over_tls(data_center: str) -> No
     assert address.host.endswith(".cronofy.com")
 
 
+@pytest.mark.parametrize(
+    "data_center",
+    [
+        "", "US", "us ", "us.evil.example", "us@evil.example", "../us", "https://evil.example",
+        "169.254.169.254", "[::1]", "us#", "us\0", "\u0430u", "us\n", "cronofy.com", "us/de",
+    ],
+)  # fmt: skip
+def test_a_data_center_is_one_of_six_words(data_center: str) -> None:
+    """It comes from a file and stands in a row: no address can be made of it."""
+    with pytest.raises(SettingsError, match="Unknown data center") as caught:
+        base_url(data_center, None)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_data_center_is_named_with_the_six() -> None:
     """A typo is answered with what would be right."""
     with pytest.raises(SettingsError, match=r"'eu'.*us, au, ca, de, sg, uk"):
@@ -83,6 +97,16 @@ def test_an_unusable_override_is_refused_without_being_shown(override: str) -> N
         ("//evil.example/v1", False),
         ("/v1/events/pages/x", False),
         ("https://169.254.169.254/latest", False),
+        ("https://[::1]/v1", False),
+        ("https://0x7f.1/v1", False),
+        ("https://localhost/v1", False),
+        ("https://api.cronofy.com./v1", False),
+        ("https://api.cronofy.com%2eevil.example/v1", False),
+        ("https://evil.example#@api.cronofy.com/v1", False),
+        ("https://evil.example?@api.cronofy.com/v1", False),
+        ("https:///api.cronofy.com/v1", False),
+        ("file:///etc/passwd", False),
+        ("gopher://api.cronofy.com:443/v1", False),
     ],
 )
 def test_an_origin_is_scheme_host_and_port(link: str, expected: bool) -> None:
