@@ -150,7 +150,7 @@ def tell_time(connection: sqlite3.Connection, now: Callable[[], datetime]) -> No
     def strftime(form: str, moment: str, later: str = "+0 seconds") -> str:
         if (form, moment) != (_STORED, "now") or not later.endswith(" seconds"):
             raise ValueError(f"the simulation knows no strftime({form!r}, {moment!r})")
-        then = now() + timedelta(seconds=float(later.split()[0]))
+        then = now() + timedelta(seconds=float(later.split(maxsplit=1)[0]))
         return f"{then:%Y-%m-%d %H:%M:%S}.{then.microsecond // 1000:03d}000"
 
     def julianday(moment: str | None) -> float | None:

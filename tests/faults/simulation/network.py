@@ -113,6 +113,9 @@ class _Exchange:
         request.fault = world.network.fault_for(request.kind)
         if request.fault == "unsent":
             raise aiohttp.ClientConnectorError(None, OSError())  # type: ignore[arg-type]
+        if world.is_deadly(self._call):
+            world.kill(process, "by an event")
+            raise asyncio.CancelledError
         request.sent = world.watch.departs(request)
         world.network.carry(request)
         timer = world.loop.call_later(self._timeout_s, _break, reply, TimeoutError())
@@ -187,6 +190,7 @@ class Network:
         route = find_route(self._routes, call)
         call.account = holder_of(sim, call.bearer)
         if request.fault.isdigit():
+            self._world.watch.arrived(request, [])
             return _refusal(int(request.fault))
         before = len(sim.writes)
         self._meet_item_fault(route, call)
@@ -195,9 +199,9 @@ class Network:
         self._world.watch.arrived(request, sim.writes[before:])
         if request.fault.startswith("taken "):
             return Answer(int(request.fault.split()[1]))
-        if request.fault == "short" and isinstance(reply.content, dict):
-            if entries := reply.content.get("batch"):
-                return Answer(reply.status, {"batch": entries[:-1]})
+        entries = reply.content.get("batch") if isinstance(reply.content, dict) else None
+        if request.fault == "short" and entries:
+            return Answer(reply.status, {"batch": entries[:-1]})
         return reply
 
     def _meet_item_fault(self, route: Route | None, call: Call) -> None:

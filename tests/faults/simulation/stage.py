@@ -20,11 +20,14 @@ class Stage:
     """The database, its empty original, and the clock of whichever world is on."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = _opened(folder / "stage.db", lambda: self.now())
+        self.database = _opened(folder / "stage.db", self._told)
         #: sees what is committed, from outside of all pools
         self.outside = sqlite3.connect(folder / "stage.db", isolation_level=None)
         self._original = sqlite3.connect(folder / "original.db")
         self.now: Callable[[], datetime] = lambda: BEGIN
+
+    def _told(self) -> datetime:
+        return self.now()
 
     def clear(self, now: Callable[[], datetime]) -> None:
         """Begin anew: empty tables, and another clock."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from tests.faults.simulation.clock import BEGIN
 from tests.faults.simulation.network import Request, writes_of
 from worker.model import FINAL, TRANSITIONS, EditState, Image
-from worker.simulator.answers import Answer
+from worker.simulator.answers import MULTI_STATUS, Answer
 from worker.simulator.moments import moment_of
 from worker.simulator.records import WriteRecord
 from worker.simulator.values import Key
@@ -110,9 +111,7 @@ class Watch:
             if was is not None and was != now:
                 self._moved(was, now, process, chunks.get(was.chunk or ""))
 
-    def _moved(
-        self, was: EditRow, now: EditRow, process: Process, chunk: ChunkRow | None
-    ) -> None:
+    def _moved(self, was: EditRow, now: EditRow, process: Process, chunk: ChunkRow | None) -> None:
         name = f"{was.campaign} line {was.line_no}"
         arrow = (EditState(was.state), EditState(now.state))
         if arrow[0] is not arrow[1] and arrow[1] not in TRANSITIONS[arrow[0]]:
@@ -166,9 +165,9 @@ class Watch:
 
     def _open_edit(self, sub: str, key: Key) -> EditRow | None:
         for row in self.edits.values():
-            if (row.account, (row.calendar_id, row.event_uid)) == (sub, key):
-                if EditState(row.state) not in FINAL:
-                    return row
+            is_it = (row.account, row.calendar_id, row.event_uid) == (sub, *key)
+            if is_it and EditState(row.state) not in FINAL:
+                return row
         return None
 
     def _intended(self, row: EditRow, sent: Sent) -> None:
@@ -211,7 +210,7 @@ class Watch:
 
     def told(self, request: Request, reply: Answer) -> None:
         """Note what the sender of a call gets to know of each write."""
-        if request.fault == "garbage":
+        if request.fault == "garbage" and reply.status == MULTI_STATUS:
             return
         statuses = list(_statuses(reply, len(request.sent)))
         for sent, status in zip(request.sent, statuses, strict=False):
@@ -239,8 +238,6 @@ def _moment(sent: Any) -> object:
 
 def seconds_of(stored: str | None) -> float | None:
     """Return a moment that SQL holds in seconds since the beginning."""
-    from datetime import UTC, datetime
-
     if stored is None:
         return None
     return (datetime.fromisoformat(stored).replace(tzinfo=UTC) - BEGIN).total_seconds()

@@ -21,7 +21,7 @@ import msgspec
 from tests.faults.simulation import logs
 from tests.faults.simulation.broker import Broker
 from tests.faults.simulation.clock import BEGIN, RUNNING, SimulatedLoop
-from tests.faults.simulation.network import Fault, Network
+from tests.faults.simulation.network import Fault, Network, writes_of
 from tests.faults.simulation.people import an_event, meddled
 from tests.faults.simulation.process import Killed, Process
 from tests.faults.simulation.provider import Line, Provider
@@ -31,6 +31,7 @@ from worker import points
 from worker.model import ENDED, CampaignState, Patch, Policy, Shift
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour
+from worker.simulator.calls import Call
 from worker.simulator.values import Account, Calendar, Key, Profile
 from worker.store import EditRow, NewAccount, NewCampaign, Note, Store
 from worker.tokens import Vault, generate_key
@@ -247,6 +248,12 @@ class World:
     def fault(self, what: str, kind: str = "any") -> None:
         """Have the next call of a kind go wrong."""
         self.network.faults.append(Fault(what, kind))
+
+    def is_deadly(self, call: Call) -> bool:
+        """Tell whether a call writes to an event at which every process dies."""
+        if not self.deadly or call.method == "GET" or call.segments[0] != "v1":
+            return False
+        return any((where, body["event_uid"]) in self.deadly for where, body in writes_of(call))
 
     def heal(self) -> None:
         """Let nothing go wrong any more; what is broken stays so."""
