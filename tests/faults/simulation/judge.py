@@ -48,6 +48,8 @@ class Verdict:
     #: simulated seconds from the end of the faults to the end of the last campaign
     recovery_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
+    #: names the whole course of things: the same seed, the same digest
+    digest: str = ""
 
     @property
     def is_right(self) -> bool:
@@ -73,6 +75,7 @@ def judge(world: World) -> Verdict:
         violations=list(world.watch.violations),
         recovery_s=world.recovery_s,
         faults=world.faults.copy(),
+        digest=world.digest,
     )
     ends = _ends(world)
     for campaign_id in world.campaigns:

@@ -17,13 +17,13 @@ from worker.simulator.acts import Act, Drop, Late, Reply
 from worker.simulator.faults import Match
 
 STEPS = 60
-MOST_CAMPAIGNS = 4
+MOST_CAMPAIGNS = 6
 
 #: What may become of one write of a batch.
 ITEM_FAULTS: tuple[Act, ...] = (
-    Reply(status=500), Reply(status=503, taken=True), Reply(status=429), Reply(status=401),
-    Reply(status=403), Reply(status=404), Reply(status=422), Reply(status=423), Drop(),
-    Late(seconds=1.5),
+    Reply(status=500), Reply(status=500), Reply(status=503, taken=True), Drop(),
+    Reply(status=503, taken=True), Late(seconds=1.5), Reply(status=429), Reply(status=401),
+    Reply(status=403), Reply(status=404), Reply(status=422), Reply(status=423),
 )  # fmt: skip
 
 Action = Callable[[World, random.Random], None]
@@ -53,8 +53,8 @@ def populate(world: World, rng: random.Random) -> None:
     accounts = rng.randint(1, 2)
     for account in range(1, accounts + 1):
         world.add_account(account)
-    for _ in range(rng.randint(2, 10)):
-        kind = rng.choice(sorted(EDITABLE) if rng.random() < 0.8 else sorted(KINDS))
+    for _ in range(rng.randint(3, 14)):
+        kind = rng.choice(sorted(EDITABLE) if rng.random() < 0.85 else sorted(KINDS))
         world.add_event(kind, account=rng.randint(1, accounts))
     if rng.random() < 0.1:
         world.deadly.add(rng.choice(world.keys))
@@ -111,16 +111,14 @@ def _lose_sql(world: World, rng: random.Random) -> None:
 
 
 def _fault(world: World, rng: random.Random) -> None:
-    what = rng.choice(FAULTS)
+    what = rng.choice(FAULTS[:-1] if rng.random() < 0.95 else FAULTS)  # the last ends campaigns
     for _ in range(rng.choice([1, 1, 3])):
         world.fault(what, rng.choice(["read", "post", "post", "refresh"]))
 
 
 def _item_fault(world: World, rng: random.Random) -> None:
-    act = rng.choice(ITEM_FAULTS)
-    world.count(f"item {act!r}")
     match = Match(route="write", after=rng.randint(0, 3))
-    world.sim.faults.add(Fault(act=act, match=match))
+    world.item_fault(Fault(act=rng.choice(ITEM_FAULTS), match=match))
 
 
 def _meddle(world: World, rng: random.Random) -> None:
@@ -144,7 +142,7 @@ def _connect(world: World, rng: random.Random) -> None:
 
 
 _WEIGHTED: dict[str, tuple[float, Any]] = {
-    "round": (30, _round),
+    "round": (24, _round),
     "wait": (8, _wait),
     "deliver": (4, _deliver),
     "tick": (3, lambda world, _: world.tick()),
@@ -152,18 +150,18 @@ _WEIGHTED: dict[str, tuple[float, Any]] = {
     "lose": (2, lambda world, rng: world.broker.lose(rng.randrange(100))),
     "flush": (1, lambda world, _: world.broker.flush()),
     "bomb": (6, _bomb),
-    "kill": (2, _kill),
+    "kill": (1, _kill),
     "freeze": (3, lambda world, rng: world.freeze(rng.choice(world.workers))),
     "thaw": (3, _thaw),
     "stop": (2, lambda world, rng: world.stop(rng.choice(world.workers))),
     "sql": (3, _lose_sql),
     "fault": (8, _fault),
-    "item": (4, _item_fault),
+    "item": (3, _item_fault),
     "meddle": (2, _meddle),
     "refuse": (1, _refuse),
     "cancel": (0.4, _cancel),
-    "connect": (0.7, _connect),
-    "submit": (2, submit),
+    "connect": (0.3, _connect),
+    "submit": (4, submit),
 }
 ACTIONS: dict[str, Action] = {name: action for name, (_, action) in _WEIGHTED.items()}
 NAMES = list(_WEIGHTED)

@@ -32,6 +32,7 @@ from worker.model import ENDED, CampaignState, Patch, Policy, Shift
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour
 from worker.simulator.calls import Call
+from worker.simulator.faults import Fault as ItemFault
 from worker.simulator.values import Account, Calendar, Key, Profile
 from worker.store import EditRow, NewAccount, NewCampaign, Note, Store
 from worker.tokens import Vault, generate_key
@@ -254,6 +255,16 @@ class World:
         if not self.deadly or call.method == "GET" or call.segments[0] != "v1":
             return False
         return any((where, body["event_uid"]) in self.deadly for where, body in writes_of(call))
+
+    def item_fault(self, fault: ItemFault) -> None:
+        """Have one write of a later call go wrong, in a batch or alone."""
+        status = getattr(fault.act, "status", "")
+        self.count(f"item {type(fault.act).__name__} {status}".strip())
+        self.sim.faults.add(fault)
+
+    def worker(self, at: int) -> Process:
+        """Return one of the workers, whatever the number."""
+        return self.workers[at % len(self.workers)]
 
     def heal(self) -> None:
         """Let nothing go wrong any more; what is broken stays so."""
