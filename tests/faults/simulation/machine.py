@@ -128,6 +128,10 @@ class Simulation(RuleBasedStateMachine):
     def die_at(self, effects: int) -> None:
         self.world.bombs.add(self.world.effects + effects)
 
+    @rule(effects=st.integers(1, 40))
+    def freeze_at(self, effects: int) -> None:
+        self.world.frosts.add(self.world.effects + effects)
+
     @rule(worker=few)
     def kill(self, worker: int) -> None:
         self.world.kill(self.world.worker(worker))

@@ -38,7 +38,13 @@ def storm(stage: Stage, seed: int, *, steps: int = STEPS) -> Verdict:
         "dropped": rng.choice([0.0, 0.0, 0.1]),
         "token_life_s": rng.choice([3600, 3600, 300]),
     }
-    with a_world(stage, seed=seed, workers=rng.randint(1, 3), behaviour=behaviour) as world:
+    changed = {
+        "lease": rng.choice([30.0, 30.0, 10.0, 3.0]),
+        "chunk_budget": rng.choice([75.0, 75.0, 1.0]),
+        "batch_size": rng.choice([1, 2, 50]),
+    }
+    workers = rng.randint(1, 3)
+    with a_world(stage, seed=seed, workers=workers, behaviour=behaviour, **changed) as world:
         populate(world, rng)
         submit(world, rng)
         for _ in range(steps):
@@ -90,6 +96,10 @@ def _deliver(world: World, rng: random.Random) -> None:
 
 def _bomb(world: World, rng: random.Random) -> None:
     world.bombs.add(world.effects + rng.randint(1, 40))
+
+
+def _frost(world: World, rng: random.Random) -> None:
+    world.frosts.add(world.effects + rng.randint(1, 40))
 
 
 def _any_process(world: World, rng: random.Random) -> Process:
@@ -151,15 +161,16 @@ _WEIGHTED: dict[str, tuple[float, Any]] = {
     "flush": (1, lambda world, _: world.broker.flush()),
     "bomb": (6, _bomb),
     "kill": (1, _kill),
-    "freeze": (3, lambda world, rng: world.freeze(rng.choice(world.workers))),
-    "thaw": (3, _thaw),
+    "freeze": (1.5, lambda world, rng: world.freeze(rng.choice(world.workers))),
+    "frost": (3, _frost),
+    "thaw": (5, _thaw),
     "stop": (2, lambda world, rng: world.stop(rng.choice(world.workers))),
     "sql": (3, _lose_sql),
     "fault": (8, _fault),
     "item": (3, _item_fault),
     "meddle": (2, _meddle),
     "refuse": (1, _refuse),
-    "cancel": (0.4, _cancel),
+    "cancel": (0.8, _cancel),
     "connect": (0.3, _connect),
     "submit": (4, submit),
 }

@@ -84,6 +84,8 @@ class World:
         self.effects = 0
         #: numbers of effects at which the process that has them dies
         self.bombs: set[int] = set()
+        #: numbers of effects right after which the process that has them freezes
+        self.frosts: set[int] = set()
         #: events at whose write every process dies
         self.deadly: set[Key] = set()
         self.may_lose_authorization = False
@@ -272,6 +274,7 @@ class World:
         self.sim.faults.clear()
         self.broker.refusals = 0
         self.bombs.clear()
+        self.frosts.clear()
         for process in [self.ticker, *self.workers]:
             process.outages.clear()
             self.thaw(process)
@@ -314,6 +317,8 @@ class World:
         if self.effects in self.bombs:
             self.kill(process, f"at {point}")
             raise Killed
+        if self.effects in self.frosts:
+            self.freeze(process)
         process.fail_at(point)
 
     def count(self, what: str) -> None:
