@@ -17,7 +17,7 @@ from tests.faults.simulation.people import EDITABLE, KINDS, MEDDLING, PATCHES
 from tests.faults.simulation.process import OUTAGES
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.storm import ITEM_FAULTS, MOST_CAMPAIGNS
-from tests.faults.simulation.world import a_world
+from tests.faults.simulation.world import LONGEST_LAG_S, PLANS, a_world
 from worker.simulator import Fault
 from worker.simulator.faults import Match
 
@@ -30,6 +30,7 @@ behaviours = st.fixed_dictionaries(
         "updated_moves": st.booleans(),
         "dropped": st.sampled_from([0.0, 0.1]),
         "token_life_s": st.sampled_from([3600, 300]),
+        "lag_max_s": st.sampled_from([0.5, LONGEST_LAG_S]),
     }
 )
 
@@ -46,13 +47,19 @@ class Simulation(RuleBasedStateMachine):
     @initialize(
         seed=st.integers(0, 2**16),
         workers=st.integers(1, 3),
+        lease=st.sampled_from([30.0, 3.0]),
         behaviour=behaviours,
         events=st.lists(st.tuples(kinds, st.integers(1, 2)), min_size=1, max_size=8),
     )
     def begin(
-        self, seed: int, workers: int, behaviour: dict[str, object], events: list[tuple[str, int]]
+        self,
+        seed: int,
+        workers: int,
+        lease: float,
+        behaviour: dict[str, object],
+        events: list[tuple[str, int]],
     ) -> None:
-        world = a_world(self.stage, seed=seed, workers=workers, behaviour=behaviour)
+        world = a_world(self.stage, seed=seed, workers=workers, behaviour=behaviour, lease=lease)
         self.world = self._open.enter_context(world)
         self.world.add_account(1)
         self.world.add_account(2)
@@ -124,13 +131,9 @@ class Simulation(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ processes
 
-    @rule(effects=st.integers(1, 40))
-    def die_at(self, effects: int) -> None:
-        self.world.bombs.add(self.world.effects + effects)
-
-    @rule(effects=st.integers(1, 40))
-    def freeze_at(self, effects: int) -> None:
-        self.world.frosts.add(self.world.effects + effects)
+    @rule(effects=st.integers(1, 40), what=st.sampled_from(PLANS))
+    def plan(self, effects: int, what: str) -> None:
+        self.world.plans[self.world.effects + effects] = what
 
     @rule(worker=few)
     def kill(self, worker: int) -> None:
@@ -154,9 +157,14 @@ class Simulation(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ the API
 
-    @rule(what=st.sampled_from(FAULTS), kind=st.sampled_from(["read", "post", "refresh"]))
-    def fault(self, what: str, kind: str) -> None:
-        self.world.fault(what, kind)
+    @rule(
+        what=st.sampled_from(FAULTS),
+        kind=st.sampled_from(["read", "post", "refresh"]),
+        times=st.integers(1, 4),
+    )
+    def fault(self, what: str, kind: str, times: int) -> None:
+        for _ in range(times):
+            self.world.fault(what, kind)
 
     @rule(act=st.sampled_from(range(len(ITEM_FAULTS))), after=st.integers(0, 2))
     def item_fault(self, act: int, after: int) -> None:

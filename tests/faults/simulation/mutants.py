@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import count
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from tests.faults.simulation import walks
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.storm import storm
+from tests.faults.simulation.world import PLANS
 from worker import engine, verify
 from worker.model import Code, EditState, Image
 from worker.rules import Accepted, Answer, Ended, InDoubt, NotTaken, SendAgain, Verdict, next_try
@@ -39,14 +42,28 @@ def with_the_bug(name: str) -> Iterator[None]:
         yield
 
 
-def hunt(stage: Stage, name: str, *, most: int) -> tuple[int, list[str]]:
-    """Run storms until one finds the bug; returns its seed and what it found, -1 for nothing."""
+def hunt(stage: Stage, name: str, *, most: int) -> str:
+    """Look for a bug in storms and on walks, in turns; returns how it showed, or nothing."""
     with with_the_bug(name):
-        for seed in range(most):
-            wrongs = storm(stage, seed).wrongs
+        for number, wrongs in enumerate(_tries(stage)):
             if wrongs:
-                return seed, wrongs
-    return -1, []
+                return f"try {number}: {wrongs[0]}"
+            if number == most:
+                break
+    return ""
+
+
+def _tries(stage: Stage) -> Iterator[list[str]]:
+    """Yield what storms and walks find, in turns, as long as somebody asks."""
+    expected = walks.walk(stage).verdict
+    ways = [walks.each_single(stage, what, every=3, terms=walks.Terms()) for what in PLANS]
+    ways.append(walks.each_single(stage, "death", every=2, terms=walks.Terms(hasty=True)))
+    for seed in count():
+        yield storm(stage, seed).wrongs
+        found = walks.Found()
+        if one := next(ways[seed % len(ways)], None):
+            found.add(one, expected)
+        yield found.wrongs
 
 
 # ---------------------------------------------------------------- the engine

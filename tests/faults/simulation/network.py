@@ -32,10 +32,11 @@ WAY_S = (0.01, 0.25)
 #: Seconds that a late answer takes: some of them longer than the client waits.
 LATE_S = (5.0, 40.0)
 
-#: What can become of a call; a number is a status that is answered instead of carrying it out.
+#: What can become of a call: a fatal answer kills who gets it, a number is the status that is
+#: answered instead of carrying it out.
 FAULTS = (
     "unsent", "lost", "reset", "silent", "late", "garbage", "short", "taken 503", "taken 500",
-    "500", "429", "401", "423", "403", "404", "422", "402",
+    "fatal", "500", "429", "401", "423", "403", "404", "422", "402",
 )  # fmt: skip
 
 
@@ -177,6 +178,9 @@ class Network:
         if request.reply.done():
             return
         process = request.by
+        if request.fault == "fatal":
+            self._world.kill(process, f"by the answer to a {request.kind}")
+            return
         if request.kind == "read" and reply.status < 300 and request.fault != "garbage":
             sub = self._world.sim.access_tokens.get(request.call.bearer or "", ("", 0.0))[0]
             process.reads[sub] = served_at

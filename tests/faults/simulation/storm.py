@@ -11,7 +11,8 @@ from tests.faults.simulation.network import FAULTS
 from tests.faults.simulation.people import EDITABLE, KINDS, MEDDLING, PATCHES
 from tests.faults.simulation.process import OUTAGES, Process
 from tests.faults.simulation.stage import Stage
-from tests.faults.simulation.world import World, a_world
+from tests.faults.simulation.world import LONGEST_LAG_S, PLANS, World, a_world
+from worker.model import FINAL
 from worker.simulator import Fault
 from worker.simulator.acts import Act, Drop, Late, Reply
 from worker.simulator.faults import Match
@@ -22,7 +23,7 @@ MOST_CAMPAIGNS = 6
 #: What may become of one write of a batch.
 ITEM_FAULTS: tuple[Act, ...] = (
     Reply(status=500), Reply(status=500), Reply(status=503, taken=True), Drop(),
-    Reply(status=503, taken=True), Late(seconds=1.5), Reply(status=429), Reply(status=401),
+    Reply(status=503, taken=True), Late(seconds=0.5), Reply(status=429), Reply(status=401),
     Reply(status=403), Reply(status=404), Reply(status=422), Reply(status=423),
 )  # fmt: skip
 
@@ -37,6 +38,7 @@ def storm(stage: Stage, seed: int, *, steps: int = STEPS) -> Verdict:
         "updated_moves": rng.random() < 0.7,
         "dropped": rng.choice([0.0, 0.0, 0.1]),
         "token_life_s": rng.choice([3600, 3600, 300]),
+        "lag_max_s": rng.choice([0.5, LONGEST_LAG_S]),
     }
     changed = {
         "lease": rng.choice([30.0, 30.0, 10.0, 3.0]),
@@ -73,7 +75,11 @@ def submit(world: World, rng: random.Random) -> None:
     """Submit a campaign over some of the events, whatever other campaigns do with them."""
     if len(world.campaigns) >= MOST_CAMPAIGNS:
         return
-    numbers = rng.sample(range(len(world.keys)), rng.randint(1, min(8, len(world.keys))))
+    busy = {row.event_uid for row in world.watch.edits.values() if row.state not in FINAL}
+    free = [at for at, key in enumerate(world.keys) if key[1] not in busy or rng.random() < 0.1]
+    if not free:
+        return
+    numbers = rng.sample(free, rng.randint(1, min(8, len(free))))
     world.submit(
         {number: PATCHES[rng.choice(sorted(PATCHES))] for number in numbers},
         chunk_size=rng.choice([1, 3, 8]),
@@ -94,12 +100,8 @@ def _deliver(world: World, rng: random.Random) -> None:
     world.broker.deliver(rng.randrange(100))
 
 
-def _bomb(world: World, rng: random.Random) -> None:
-    world.bombs.add(world.effects + rng.randint(1, 40))
-
-
-def _frost(world: World, rng: random.Random) -> None:
-    world.frosts.add(world.effects + rng.randint(1, 40))
+def _plan(world: World, rng: random.Random) -> None:
+    world.plans[world.effects + rng.randint(1, 40)] = rng.choice(PLANS)
 
 
 def _any_process(world: World, rng: random.Random) -> Process:
@@ -122,8 +124,9 @@ def _lose_sql(world: World, rng: random.Random) -> None:
 
 def _fault(world: World, rng: random.Random) -> None:
     what = rng.choice(FAULTS[:-1] if rng.random() < 0.95 else FAULTS)  # the last ends campaigns
-    for _ in range(rng.choice([1, 1, 3])):
-        world.fault(what, rng.choice(["read", "post", "post", "refresh"]))
+    kind = rng.choice(["read", "post", "post", "refresh"])
+    for _ in range(rng.choice([1, 1, 4])):
+        world.fault(what, kind)
 
 
 def _item_fault(world: World, rng: random.Random) -> None:
@@ -159,10 +162,9 @@ _WEIGHTED: dict[str, tuple[float, Any]] = {
     "repeat": (4, lambda world, rng: world.broker.repeat(rng.randrange(100))),
     "lose": (2, lambda world, rng: world.broker.lose(rng.randrange(100))),
     "flush": (1, lambda world, _: world.broker.flush()),
-    "bomb": (6, _bomb),
+    "plan": (9, _plan),
     "kill": (1, _kill),
     "freeze": (1.5, lambda world, rng: world.freeze(rng.choice(world.workers))),
-    "frost": (3, _frost),
     "thaw": (5, _thaw),
     "stop": (2, lambda world, rng: world.stop(rng.choice(world.workers))),
     "sql": (3, _lose_sql),

@@ -1,18 +1,19 @@
-"""One small campaign, and a crash at every effect of it; then a second crash at every later one.
+"""One small campaign, and a fault at every effect of it; then a second one at every later effect.
 
-Whatever effect a process dies at, before or after it, the campaign ends with the outcomes of the
-undisturbed run: nothing here is left to chance.
+Whatever effect a process dies at, before or after it, or falls asleep, or loses its transaction:
+the campaign ends with the outcomes of the undisturbed run. Nothing here is left to chance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.simulation.judge import Verdict, judge
 from tests.faults.simulation.people import PATCHES
 from tests.faults.simulation.provider import Line
 from tests.faults.simulation.stage import Stage
-from tests.faults.simulation.world import World, a_world
+from tests.faults.simulation.world import LONGEST_LAG_S, World, a_world
 
 SEED = 7
 #: The events' kinds, and what is asked of each.
@@ -27,12 +28,25 @@ LINES = (
 TOKEN_LIFE_S = 50
 UNPROVEN, PROVEN = ("unverified", "no_proof_asked"), ("verified", "verified")
 
+#: What befalls whom: the number of an effect, and one of `world.PLANS`.
+Plans = dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which circumstances the campaign runs; hasty: chunks are taken up again so soon that
+    what was sent does not show yet.
+    """
+
+    verify: str = "all"
+    hasty: bool = False
+
 
 @dataclass(slots=True)
 class Walk:
-    """One run: at which effects a process died, what came of it, and how many effects it had."""
+    """One run: its plans, what came of it, and how many effects it had."""
 
-    bombs: tuple[int, ...]
+    plans: Plans
     verdict: Verdict
     effects: int
 
@@ -42,31 +56,34 @@ class Found:
     """What many walks came to."""
 
     runs: int = 0
-    deaths: int = 0
+    faults: int = 0
     wrongs: list[str] = field(default_factory=list)
-    #: how many effects the run had in which a process died at this one
+    #: how many effects the run had whose first fault was at this one
     effects: dict[int, int] = field(default_factory=dict)
 
     def add(self, walk: Walk, expected: Verdict) -> None:
         """Add one; it must have come to what was expected."""
         self.runs += 1
-        self.deaths += sum(walk.verdict.faults.values())
-        if len(walk.bombs) == 1:
-            self.effects[walk.bombs[0]] = walk.effects
+        self.faults += sum(walk.verdict.faults.values())
+        self.effects[min(walk.plans, default=0)] = walk.effects
         wrongs = list(walk.verdict.wrongs)
         if not _is_as_good(walk.verdict.outcomes, expected.outcomes):
             wrongs.append(f"other outcomes: {walk.verdict.outcomes}")
-        self.wrongs += [f"walk{walk.bombs}: {wrong}" for wrong in wrongs]
+        self.wrongs += [f"walk(stage, {walk.plans}): {wrong}" for wrong in wrongs]
 
 
-def walk(stage: Stage, *bombs: int, verify: str = "all") -> Walk:
-    """Run the campaign, with a death at each of these effects."""
-    behaviour = {"token_life_s": TOKEN_LIFE_S}
-    with a_world(stage, seed=SEED, workers=2, behaviour=behaviour) as world:
-        _begin(world, verify)
-        world.bombs.update(bombs)
+def walk(stage: Stage, plans: Plans | None = None, terms: Terms = Terms()) -> Walk:  # noqa: B008
+    """Run the campaign; a plan's faults come at their effects."""
+    behaviour: dict[str, object] = {"token_life_s": TOKEN_LIFE_S}
+    changed = {}
+    if terms.hasty:
+        behaviour |= {"lag_s": LONGEST_LAG_S, "lag_max_s": LONGEST_LAG_S}
+        changed = {"lease": 3.0}
+    with a_world(stage, seed=SEED, behaviour=behaviour, **changed) as world:
+        _begin(world, terms.verify)
+        world.plans.update(plans or {})
         world.drain()
-        return Walk(bombs, judge(world), world.effects)
+        return Walk(plans or {}, judge(world), world.effects)
 
 
 def _begin(world: World, verify: str) -> None:
@@ -76,13 +93,21 @@ def _begin(world: World, verify: str) -> None:
     world.submit(patches, chunk_size=3, verify=verify)
 
 
-def singles(stage: Stage, *, every: int = 1, verify: str = "all") -> Found:
-    """Walk with a death at each effect (or each so many)."""
-    plain = walk(stage, verify=verify)
+def singles(
+    stage: Stage, what: str = "death", *, every: int = 1, terms: Terms = Terms()  # noqa: B008
+) -> Found:  # fmt: skip
+    """Walk with a fault at each effect (or each so many)."""
+    plain = walk(stage, terms=terms)
     found = Found()
-    for bomb in range(1, plain.effects + 1, every):
-        found.add(walk(stage, bomb, verify=verify), plain.verdict)
+    for single in each_single(stage, what, every=every, terms=terms):
+        found.add(single, plain.verdict)
     return found
+
+
+def each_single(stage: Stage, what: str, *, every: int, terms: Terms) -> Iterator[Walk]:
+    """Yield the walks, one after the other."""
+    for at in range(1, walk(stage, terms=terms).effects + 1, every):
+        yield walk(stage, {at: what}, terms)
 
 
 def pairs(stage: Stage, firsts: Found, *, every: int = 1) -> Found:
@@ -91,7 +116,7 @@ def pairs(stage: Stage, firsts: Found, *, every: int = 1) -> Found:
     found = Found()
     for number, (first, effects) in enumerate(firsts.effects.items()):
         for second in range(first + 1 + number % every, effects + 1, every):
-            found.add(walk(stage, first, second), plain.verdict)
+            found.add(walk(stage, {first: "death", second: "death"}), plain.verdict)
     return found
 
 

@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,10 +41,15 @@ from worker.tokens import Vault, generate_key
 #: Simulated seconds within which every campaign ends once nothing goes wrong any more: an account
 #: that is parked last waits half an hour, a proof a quarter.
 ENOUGH_S = 3 * 3600.0
+#: What may befall a process at an effect: it dies, it freezes for longer than its lease, or the
+#: transaction (this one or its next) fails at its commit, or has its answer lost.
+PLANS = ("death", "sleep", "rolled_back", "unanswered")
+SLEEP_S = 45.0
 #: Seconds after which a process that has asked for new tokens has surely stored them.
 REFRESH_S = 65.0
-#: Accepted writes show after so many seconds: less than `CALPATCH_SETTLE`, as is assumed.
-LAG_S = (0.05, 2.0)
+#: The longest time after which an accepted write shows, in seconds: with its way to the provider
+#: it is less than `CALPATCH_SETTLE`, as calpatch assumes.
+LONGEST_LAG_S = 4.0
 
 _VAULT = Vault([generate_key()])
 
@@ -64,7 +70,7 @@ class World:
         self.store = Store(stage.database)
         self.vault = _VAULT
         self.settings = _settings(changed)
-        switches = {"rate": (), "lag_s": LAG_S[0], "lag_max_s": LAG_S[1], "page_size": 5}
+        switches = {"rate": (), "lag_s": 0.05, "lag_max_s": 2.0, "page_size": 5}
         self.sim = Provider(
             Behaviour(**(switches | dict(behaviour) | {"seed": seed})), clock=self._unix
         )
@@ -82,15 +88,14 @@ class World:
         #: lines on which a process died, froze, or was left without SQL
         self.troubled: set[Line] = set()
         self.effects = 0
-        #: numbers of effects at which the process that has them dies
-        self.bombs: set[int] = set()
-        #: numbers of effects right after which the process that has them freezes
-        self.frosts: set[int] = set()
+        #: what befalls the process that has the effect of this number; see `PLANS`
+        self.plans: dict[int, str] = {}
         #: events at whose write every process dies
         self.deadly: set[Key] = set()
         self.may_lose_authorization = False
         self.healed_at = 0.0
         self._births = 0
+        self._context = copy_context()
         self._trace = hashlib.sha256()
         self.ticker = self._born("clock")
         self.workers = [self._born("worker") for _ in range(workers)]
@@ -273,8 +278,7 @@ class World:
         self.network.faults.clear()
         self.sim.faults.clear()
         self.broker.refusals = 0
-        self.bombs.clear()
-        self.frosts.clear()
+        self.plans.clear()
         for process in [self.ticker, *self.workers]:
             process.outages.clear()
             self.thaw(process)
@@ -314,11 +318,15 @@ class World:
             self.watch.committed(process)
         if point == "refresh.before":
             process.refreshed_at = self.loop.time()
-        if self.effects in self.bombs:
-            self.kill(process, f"at {point}")
-            raise Killed
-        if self.effects in self.frosts:
-            self.freeze(process)
+        match self.plans.pop(self.effects, None):
+            case "death":
+                self.kill(process, f"at {point}")
+                raise Killed
+            case "sleep":
+                self.freeze(process)
+                self.loop.call_later(SLEEP_S, self.thaw, process, context=self._context)
+            case str(outage):
+                self.lose_sql(process, [outage])
         process.fail_at(point)
 
     def count(self, what: str) -> None:
