@@ -19,8 +19,8 @@ from tests.faults.simulation.machine import Simulation
 from tests.faults.simulation.stage import Stage, a_stage
 from tests.faults.simulation.storm import storm
 
-STORMS = 60
-EXAMPLES = 40
+STORMS = 40
+EXAMPLES = 25
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +48,35 @@ def test_an_undisturbed_campaign_ends_as_asked(stage: Stage) -> None:
 def test_a_crash_at_any_effect_changes_no_outcome(singles: walks.Found) -> None:
     """Whichever effect a process dies at, before or after it: the outcomes are the same."""
     assert singles.wrongs == []
-    assert singles.deaths == singles.runs > 100
-    print(f"{singles.runs} walks, {singles.deaths} deaths")  # noqa: T201
+    assert singles.faults == singles.runs > 100
+    print(f"{singles.runs} walks, {singles.faults} deaths")  # noqa: T201
 
 
-def test_a_crash_at_any_effect_of_an_unproven_campaign_loses_nothing(stage: Stage) -> None:
-    """The same where no proof is asked for: in doubt it is read all the same."""
-    found = walks.singles(stage, every=2, verify="none")
+@pytest.mark.parametrize("what", ["sleep", "rolled_back", "unanswered"])
+def test_no_other_fault_at_any_effect_changes_an_outcome(stage: Stage, what: str) -> None:
+    """The same where a process sleeps past its lease and wakes up, where a transaction fails at its
+    commit, and where the commit's answer is lost.
+    """
+    found = walks.singles(stage, what, every=3)
     assert found.wrongs == []
-    assert found.deaths == found.runs > 30
+    assert found.faults >= found.runs > 30
+
+
+@pytest.mark.parametrize("terms", [walks.Terms(verify="none"), walks.Terms(hasty=True)], ids=str)
+def test_a_crash_changes_no_outcome_whatever_the_terms(stage: Stage, terms: walks.Terms) -> None:
+    """Unproven campaigns read in doubt as well; a rescue that comes too early waits."""
+    found = walks.singles(stage, every=5, terms=terms)
+    assert found.wrongs == []
+    assert found.faults == found.runs > 10
 
 
 def test_a_second_crash_on_the_way_back_changes_no_outcome(
     stage: Stage, singles: walks.Found
 ) -> None:
     """Two deaths, the second anywhere after the first one's: recovery can be interrupted."""
-    found = walks.pairs(stage, singles, every=180)
+    found = walks.pairs(stage, singles, every=400)
     assert found.wrongs == []
-    assert found.deaths == 2 * found.runs > 200
-    print(f"{found.runs} walks, {found.deaths} deaths")  # noqa: T201
+    assert found.runs > 30
 
 
 @pytest.mark.parametrize("seed", range(STORMS))
@@ -84,7 +94,7 @@ def test_whatever_hypothesis_does_the_promises_hold(stage: Stage) -> None:
         Simulation,
         settings=settings(
             max_examples=EXAMPLES,
-            stateful_step_count=40,
+            stateful_step_count=30,
             deadline=None,
             print_blob=True,
             suppress_health_check=list(HealthCheck),

@@ -6,8 +6,9 @@ the campaign ends with the outcomes of the undisturbed run. Nothing here is left
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 
 from tests.faults.simulation.judge import Verdict, judge
 from tests.faults.simulation.people import PATCHES
@@ -34,11 +35,10 @@ Plans = dict[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which circumstances the campaign runs; hasty: chunks are taken up again so soon that
-    what was sent does not show yet.
-    """
+    """Under which circumstances the campaign runs."""
 
     verify: str = "all"
+    #: chunks are taken up again so soon that what was sent does not show yet
     hasty: bool = False
 
 
@@ -72,7 +72,7 @@ class Found:
         self.wrongs += [f"walk(stage, {walk.plans}): {wrong}" for wrong in wrongs]
 
 
-def walk(stage: Stage, plans: Plans | None = None, terms: Terms = Terms()) -> Walk:  # noqa: B008
+def walk(stage: Stage, plans: Plans | None = None, terms: Terms = Terms()) -> Walk:
     """Run the campaign; a plan's faults come at their effects."""
     behaviour: dict[str, object] = {"token_life_s": TOKEN_LIFE_S}
     changed = {}
@@ -82,7 +82,7 @@ def walk(stage: Stage, plans: Plans | None = None, terms: Terms = Terms()) -> Wa
     with a_world(stage, seed=SEED, behaviour=behaviour, **changed) as world:
         _begin(world, terms.verify)
         world.plans.update(plans or {})
-        world.drain()
+        world.drain(slowest_s=1.0 if terms.hasty else 60.0)
         return Walk(plans or {}, judge(world), world.effects)
 
 
@@ -93,30 +93,39 @@ def _begin(world: World, verify: str) -> None:
     world.submit(patches, chunk_size=3, verify=verify)
 
 
-def singles(
-    stage: Stage, what: str = "death", *, every: int = 1, terms: Terms = Terms()  # noqa: B008
-) -> Found:  # fmt: skip
+def singles(stage: Stage, what: str = "death", *, every: int = 1, terms: Terms = Terms()) -> Found:
     """Walk with a fault at each effect (or each so many)."""
     plain = walk(stage, terms=terms)
     found = Found()
-    for single in each_single(stage, what, every=every, terms=terms):
-        found.add(single, plain.verdict)
+    for at in range(1, plain.effects + 1, every):
+        found.add(walk(stage, {at: what}, terms), plain.verdict)
     return found
 
 
-def each_single(stage: Stage, what: str, *, every: int, terms: Terms) -> Iterator[Walk]:
-    """Yield the walks, one after the other."""
-    for at in range(1, walk(stage, terms=terms).effects + 1, every):
-        yield walk(stage, {at: what}, terms)
+def first_wrong(stage: Stage, what: str, terms: Terms, *, at: int = 1) -> str:
+    """Walk undisturbed, then with a fault at each effect, from `at` on and round; returns what is
+    wrong first, or nothing.
+    """
+    plain = walk(stage, terms=terms)
+    found = Found(wrongs=list(plain.verdict.wrongs))
+    effects = deque(range(1, plain.effects + 1))
+    effects.rotate(1 - at)
+    while effects and not found.wrongs:
+        found.add(walk(stage, {effects.popleft(): what}, terms), plain.verdict)
+    return found.wrongs[0] if found.wrongs else ""
 
 
 def pairs(stage: Stage, firsts: Found, *, every: int = 1) -> Found:
     """Walk with two deaths: after each of the first ones, at each later effect (or so many)."""
     plain = walk(stage)
     found = Found()
-    for number, (first, effects) in enumerate(firsts.effects.items()):
-        for second in range(first + 1 + number % every, effects + 1, every):
-            found.add(walk(stage, {first: "death", second: "death"}), plain.verdict)
+    both = (
+        (first, second)
+        for first, effects in firsts.effects.items()
+        for second in range(first + 1, effects + 1)
+    )
+    for first, second in islice(both, every // 2, None, every):
+        found.add(walk(stage, {first: "death", second: "death"}), plain.verdict)
     return found
 
 

@@ -284,12 +284,12 @@ class World:
             self.thaw(process)
         self.healed_at = self.loop.time()
 
-    def drain(self) -> None:
+    def drain(self, *, slowest_s: float = 60.0) -> None:
         """Go on until every campaign has ended, or should have."""
         until, pause_s = self.loop.time() + ENOUGH_S, 1.0
         while not self.has_ended and self.loop.time() < until:
             # Where nothing happens the clock may as well be slow.
-            pause_s = 1.0 if self.round(pause_s) else min(2 * pause_s, 60.0)
+            pause_s = 1.0 if self.round(pause_s) else min(2 * pause_s, slowest_s)
         self.wait(60.0)
 
     @property
