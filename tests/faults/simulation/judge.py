@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.faults.simulation.provider import Line, Past
     from tests.faults.simulation.watch import Sent
     from tests.faults.simulation.world import World
-    from worker.simulator.values import Event
+    from worker.simulator.values import Event, Key
 
 #: Outcomes that say that the event was not written to.
 UNTOUCHED = frozenset(
@@ -143,7 +143,7 @@ def _contradictions(world: World, outcome: Outcome, sent: list[Sent]) -> Iterato
         yield "says verified, but no write took effect"
     if outcome.state is EditState.VERIFIED and not meddled and taken and not _shows(world, line):
         yield "says verified, but the event shows something else"
-    if outcome.state is EditState.CONFLICT and not meddled:
+    if outcome.state is EditState.CONFLICT and not (meddled or _shows_late(world, key)):
         yield "tells of a conflict with nobody"
     if outcome.code in AUTHORIZATION and not world.may_lose_authorization:
         yield "lost the account without a cause"
@@ -169,6 +169,13 @@ def _bases(world: World, past: Sequence[Past]) -> Iterator[Event]:
         yield one.event
         if one.line is None or world.watch.edits[one.line].state != EditState.UNVERIFIED:
             return
+
+
+def _shows_late(world: World, key: Key) -> bool:
+    """Tell whether a line without proof has written to an event: the gap that `_bases` names."""
+    rows = world.watch.edits.values()
+    mine = (row.state for row in rows if (row.calendar_id, row.event_uid) == key)
+    return EditState.UNVERIFIED in mine
 
 
 def _written(sent: Sent) -> tuple[object, object]:
