@@ -10,6 +10,7 @@ they stand on: time, threads, the network, the broker, and the life of processes
     network   an HTTP session in front of the simulator's core: loses, delays, refuses, lies
     broker    messages in a list: lost, repeated, out of order
     people    events, patches, and those who edit their own calendars meanwhile
+    ground    what a world is built on, and how campaigns are submitted
     world     all of it together, and what may be done to it
     watch     what must hold at every commit and every departure
     judge     what must hold at the end: lost, unexpected, duplicated, recovered

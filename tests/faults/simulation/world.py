@@ -8,35 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
-from datetime import datetime, timedelta
 from typing import Any
-
-import msgspec
 
 from tests.faults.simulation import logs
 from tests.faults.simulation.broker import Broker
-from tests.faults.simulation.clock import BEGIN, RUNNING, SimulatedLoop
+from tests.faults.simulation.clock import RUNNING
+from tests.faults.simulation.ground import Ground
 from tests.faults.simulation.network import Fault, Network, writes_of
-from tests.faults.simulation.people import an_event, meddled
+from tests.faults.simulation.people import meddled
 from tests.faults.simulation.process import Killed, Process
-from tests.faults.simulation.provider import Line, Provider
+from tests.faults.simulation.provider import Line
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.watch import Watch, seconds_of
 from worker import points
-from worker.model import ENDED, CampaignState, Patch, Policy, Shift
-from worker.settings import Settings
-from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour
+from worker.model import ENDED, CampaignState, Patch
 from worker.simulator.calls import Call
 from worker.simulator.faults import Fault as ItemFault
-from worker.simulator.values import Account, Calendar, Key, Profile
-from worker.store import EditRow, NewAccount, NewCampaign, Note, Store
-from worker.tokens import Vault, generate_key
+from worker.simulator.values import Key
+from worker.store import Note
 
 #: Simulated seconds within which every campaign ends once nothing goes wrong any more: an account
 #: that is parked last waits half an hour, a proof a quarter.
@@ -51,38 +45,26 @@ REFRESH_S = 65.0
 #: it is less than `CALPATCH_SETTLE`, as calpatch assumes.
 LONGEST_LAG_S = 4.0
 
-_VAULT = Vault([generate_key()])
 
-
-class World:
+class World(Ground):
     """Everything there is. The clock (`ticker`) ticks when told to."""
 
     def __init__(
-        self, stage: Stage, *, seed: int, workers: int = 2, behaviour: Mapping[str, Any] = {},
+        self,
+        stage: Stage,
+        *,
+        seed: int,
+        workers: int = 2,
+        behaviour: Mapping[str, Any] | None = None,
         **changed: Any,
-    ) -> None:  # fmt: skip
-        self.seed = seed
-        self.rng = random.Random(seed)
-        self.loop = SimulatedLoop()
+    ) -> None:
+        super().__init__(stage, seed=seed, behaviour=behaviour or {}, changed=changed)
         self.loop.set_exception_handler(self._unhandled)
-        self.stage = stage
-        stage.clear(self.now)
-        self.store = Store(stage.database)
-        self.vault = _VAULT
-        self.settings = _settings(changed)
-        switches = {"rate": (), "lag_s": 0.05, "lag_max_s": 2.0, "page_size": 5}
-        self.sim = Provider(
-            Behaviour(**(switches | dict(behaviour) | {"seed": seed})), clock=self._unix
-        )
         self.watch = Watch(self)
         self.network = Network(self)
         self.broker = Broker(self)
-        #: what was asked, by line
-        self.asked: dict[Line, Patch] = {}
-        self.campaigns: list[str] = []
         #: when campaigns were cancelled
         self.cancelled: dict[str, float] = {}
-        self.keys: list[Key] = []
         #: how often what has gone wrong
         self.faults: Counter[str] = Counter()
         #: lines on which a process died, froze, or was left without SQL
@@ -100,86 +82,13 @@ class World:
         self.ticker = self._born("clock")
         self.workers = [self._born("worker") for _ in range(workers)]
 
-    # ------------------------------------------------------------ building
-
-    def add_account(self, number: int) -> None:
-        """Add a person with one calendar, known to calpatch."""
-        sub = f"acc_{number}"
-        profile = Profile(profile_id=f"pro_{sub}", profile_name=sub)
-        account = Account(
-            sub=sub, email=sub, name=sub, access_token=f"access-{sub}",
-            refresh_token=f"refresh-{sub}", profiles={profile.profile_id: profile},
-        )  # fmt: skip
-        self.sim.add_account(account)
-        self.sim.add_calendar(
-            Calendar(
-                calendar_id=f"cal_{number}", calendar_name=sub, sub=sub,
-                profile_id=profile.profile_id,
-            )
-        )  # fmt: skip
-        new = NewAccount(
-            sub=sub,
-            access_token=self.vault.seal(sub, f"access-{sub}"),
-            refresh_token=self.vault.seal(sub, f"refresh-{sub}"),
-            expires_at=BEGIN + timedelta(seconds=self.sim.behaviour.token_life_s),
-        )
-        self.store.accounts.import_all([new], actor="test")
-
-    def add_event(self, kind: str = "plain", *, account: int = 1) -> int:
-        """Add an event of a kind, and return its number."""
-        event = an_event(len(self.keys), kind, calendar_id=f"cal_{account}")
-        self.sim.add_event(event)
-        self.keys.append(event.key)
-        return len(self.keys) - 1
-
-    def submit(
-        self, patches: Mapping[int, Patch], *, chunk_size: int = 3, verify: str = "all",
-        hinted: bool = True,
-    ) -> str:  # fmt: skip
-        """Store a campaign over numbered events."""
-        name = f"c{len(self.campaigns) + 1}"
-        rows = [
-            self._row(line, number, patch, hinted=hinted)
-            for line, (number, patch) in enumerate(patches.items(), start=2)
-        ]
-        new = NewCampaign(
-            key=name, digest=name, reason="test", owner="test", source="test", columns=("n",),
-            policy=Policy(verify=verify),
-        )  # fmt: skip
-        self.store.campaigns.submit(
-            new, rows, campaign_id=name, image_key=b"k" * 32, chunk_size=chunk_size
-        )
-        self.campaigns.append(name)
-        self.asked |= {(name, row.line_no): patches[int(row.ref)] for row in rows}
+    def submit(self, patches: Mapping[int, Patch], **more: Any) -> str:
+        """Store a campaign over numbered events; see `Ground`."""
+        name = super().submit(patches, **more)
         self.watch.look()
         return name
 
-    def _row(self, line: int, number: int, patch: Patch, *, hinted: bool) -> EditRow:
-        calendar_id, uid = self.keys[number]
-        start = self.sim.initial[calendar_id, uid].start
-        told = msgspec.json.encode(patch).decode()
-        return EditRow(
-            line_no=line,
-            account=self.sim.calendars[calendar_id].sub,
-            calendar_id=calendar_id,
-            event_uid=uid,
-            hint=start.isoformat()[:10] if hinted else None,
-            ref=str(number),
-            patch=told,
-            cells=json.dumps([str(number)]),
-            change_digest=hashlib.sha256(f"{uid}{told}".encode()).hexdigest()[:32],
-            relative=isinstance(patch.move, Shift),
-            duplicate=False,
-        )
-
     # ------------------------------------------------------------ time
-
-    def now(self) -> datetime:
-        """Return the true time."""
-        return BEGIN + timedelta(seconds=self.loop.time())
-
-    def _unix(self) -> float:
-        return self.now().timestamp()
 
     def wait(self, seconds: float) -> None:
         """Let time go by."""
@@ -392,17 +301,3 @@ def a_world(stage: Stage, *, seed: int, **more: Any) -> Iterator[World]:
         finally:
             points.listen(None)
             random.setstate(state)
-
-
-def _settings(changed: Mapping[str, Any]) -> Settings:
-    """Return the defaults, but for what names places and makes small campaigns interesting."""
-    values: dict[str, Any] = {
-        "database_url": "sqlite:///simulated",
-        "api_url": "http://provider.test",
-        "cronofy_client_id": SIM_CLIENT_ID,
-        "cronofy_client_secret": SIM_CLIENT_SECRET,
-        "batch_counts_as": "one",
-        "batch_size": 2,
-        "window": 3,
-    }
-    return Settings.model_validate(values | dict(changed))
