@@ -22,6 +22,10 @@ from worker.simulator.values import Account, Calendar, Key, Profile
 from worker.store import EditRow, NewAccount, NewCampaign, Store
 from worker.tokens import Vault, generate_key
 
+#: The longest time after which an accepted write shows, in seconds: with its way to the provider
+#: it is less than `CALPATCH_SETTLE`, as calpatch assumes.
+LONGEST_LAG_S = 4.0
+
 _VAULT = Vault([generate_key()])
 
 

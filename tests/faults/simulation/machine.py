@@ -11,13 +11,14 @@ from contextlib import ExitStack
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.faults.simulation.ground import LONGEST_LAG_S
 from tests.faults.simulation.judge import judge
 from tests.faults.simulation.network import FAULTS
 from tests.faults.simulation.people import EDITABLE, KINDS, MEDDLING, PATCHES
 from tests.faults.simulation.process import OUTAGES
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.storm import ITEM_FAULTS, MOST_CAMPAIGNS
-from tests.faults.simulation.world import LONGEST_LAG_S, PLANS, a_world
+from tests.faults.simulation.world import PLANS, a_world
 from worker.simulator import Fault
 from worker.simulator.faults import Match
 

@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from tests.faults.simulation.ground import LONGEST_LAG_S
 from tests.faults.simulation.judge import Verdict, judge
 from tests.faults.simulation.network import FAULTS
 from tests.faults.simulation.people import EDITABLE, KINDS, MEDDLING, PATCHES
 from tests.faults.simulation.process import OUTAGES, Process
 from tests.faults.simulation.stage import Stage
-from tests.faults.simulation.world import LONGEST_LAG_S, PLANS, World, a_world
+from tests.faults.simulation.world import PLANS, World, a_world
 from worker.model import FINAL
 from worker.simulator import Fault
 from worker.simulator.acts import Act, Drop, Late, Reply

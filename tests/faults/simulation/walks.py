@@ -10,11 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 
+from tests.faults.simulation.ground import LONGEST_LAG_S
 from tests.faults.simulation.judge import Verdict, judge
 from tests.faults.simulation.people import PATCHES
 from tests.faults.simulation.provider import Line
 from tests.faults.simulation.stage import Stage
-from tests.faults.simulation.world import LONGEST_LAG_S, World, a_world
+from tests.faults.simulation.world import World, a_world
 
 SEED = 7
 #: The events' kinds, and what is asked of each.

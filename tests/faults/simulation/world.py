@@ -41,9 +41,6 @@ PLANS = ("death", "sleep", "rolled_back", "unanswered")
 SLEEP_S = 45.0
 #: Seconds after which a process that has asked for new tokens has surely stored them.
 REFRESH_S = 65.0
-#: The longest time after which an accepted write shows, in seconds: with its way to the provider
-#: it is less than `CALPATCH_SETTLE`, as calpatch assumes.
-LONGEST_LAG_S = 4.0
 
 
 class World(Ground):
