@@ -71,6 +71,36 @@ async def verify_account(engine: Engine, sub: str) -> int:
         return 0
     if not claims:
         return 0
+    unasked = [claim for claim in claims if claim.campaign.policy.verify == "none"]
+    asked = [claim for claim in claims if claim.campaign.policy.verify != "none"]
+    try:
+        ended = await _end_unasked(engine, unasked)
+    except asyncio.CancelledError:
+        async with holding(engine, asked) as holds:
+            await _let_go(engine, holds)
+        raise
+    return ended + (await _read_and_judge(engine, asked) if asked else 0)
+
+
+async def _end_unasked(engine: Engine, claims: Sequence[Claim]) -> int:
+    """End accepted edits of campaigns that asked for no proof, once their writes show in reads.
+
+    Not at once: another campaign would read the event as it was, and send that back with its edit.
+    """
+    settle_s, ended = engine.settings.settle, 0
+    async with holding(engine, claims) as holds:
+        for hold in holds:
+            outcomes = [
+                _outcome(engine, edit, EditState.UNVERIFIED, Code.NO_PROOF_ASKED)
+                for edit in hold.claim.edits
+                if edit.state is EditState.ACCEPTED and (edit.accepted_age_s or 0.0) >= settle_s
+            ]
+            ended += await _record(hold, outcomes)
+        await _let_go(engine, holds, verify_in_s=settle_s)
+    return ended
+
+
+async def _read_and_judge(engine: Engine, claims: list[Claim]) -> int:
     async with holding(engine, await _apart(engine, claims)) as holds:
         session = holds[0].session()
         try:
@@ -209,6 +239,10 @@ async def _judge_chunk(
         for edit in hold.claim.edits
         if (found := _judge(engine, edit, events.get(edit.key), may_end=may_end)) is not None
     ]
+    return await _record(hold, outcomes)
+
+
+async def _record(hold: Hold, outcomes: Sequence[tuple[Step, Note]]) -> int:
     try:
         await hold.record([step for step, _ in outcomes], [note for _, note in outcomes])
     except LeaseLost:

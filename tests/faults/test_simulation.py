@@ -79,7 +79,7 @@ def test_a_second_crash_on_the_way_back_changes_no_outcome(
     """Two deaths, the second anywhere after the first one's: recovery can be interrupted."""
     found = walks.pairs(stage, singles, every=700)
     assert found.wrongs == []
-    assert found.runs > 15
+    assert found.runs > 10
 
 
 @pytest.mark.parametrize("seed", range(STORMS))
@@ -105,7 +105,6 @@ def test_whatever_hypothesis_does_the_promises_hold(stage: Stage) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="a line without proof ends before its write shows")
 def test_the_next_campaign_keeps_what_one_without_proof_has_written(stage: Stage) -> None:
     """A move that was accepted a second ago does not show yet; who changes the title then, sends
     the old times along with it.

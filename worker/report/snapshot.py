@@ -79,7 +79,7 @@ class Pace:
         return (
             self.calls(waiting, verify=verify).total
             + self.calls(sending, verify=verify, lists_calendars=False).total
-            + self.calls(proving, lists_calendars=False).proofs
+            + self.calls(proving, verify=verify, lists_calendars=False).proofs
         )
 
 

@@ -16,7 +16,6 @@ from worker.model import CampaignState, Code, EditState
 from worker.rules import (
     BATCHES_AT_ONCE,
     AbortCampaign,
-    Accepted,
     Answer,
     Doubted,
     Ended,
@@ -179,8 +178,6 @@ async def _exchange(
     pairs = list(zip(sent, answers, strict=True))
     await work.record([_judged(work, one, answer) for one, answer in pairs])
     work.has_sent = True
-    if work.hold.claim.campaign.policy.verify == "none":
-        await work.record(_unproven(work, sent, answers))
     return answers
 
 
@@ -212,22 +209,6 @@ def _again(work: Work, batch: Sequence[Ready], answers: Sequence[Answer]) -> lis
         replace(one, edit=work.open[one.edit.line_no])
         for one, answer in zip(batch, answers, strict=True)
         if may_repeat_at_once(answer) and one.edit.line_no in work.open
-    ]
-
-
-def _unproven(work: Work, sent: Sequence[Ready], answers: Sequence[Answer]) -> list[Outcome]:
-    """End accepted edits of a campaign that asked for no proof."""
-    return [
-        work.noted(
-            Step(
-                line_no=one.edit.line_no,
-                was=EditState.ACCEPTED,
-                state=EditState.UNVERIFIED,
-                code=Code.NO_PROOF_ASKED,
-            )
-        )
-        for one, answer in zip(sent, answers, strict=True)
-        if isinstance(answer, Accepted)
     ]
 
 

@@ -294,12 +294,13 @@ async def _release(work: Work, *, rescued: bool = False) -> str:
     Those that are stopped, refused or sent to wait in between would keep a deadly edit alive.
     """
     claim, engine = work.hold.claim, work.engine
+    is_proven = claim.campaign.policy.verify != "none"
     try:
         released = await engine.db(
             engine.store.chunks.release,
             claim,
             retry_in_s=work.retry_in_s,
-            verify_in_s=engine.settings.verify_delay,
+            verify_in_s=engine.settings.verify_delay if is_proven else engine.settings.settle,
             rescued=rescued,
             keeps_rescues=not work.has_moved,
             calls=work.hold.take_calls(),
