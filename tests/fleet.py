@@ -76,15 +76,17 @@ class Fleet:
             **more,
         )
 
-    def start_worker(self, *, concurrency: int = 4, app: str = "tasks") -> subprocess.Popen[bytes]:
-        """Start one more worker process, of an app of the test's own where it names one."""
+    def start_worker(
+        self, *, concurrency: int = 4, app: str = "tasks", code: Path = ROOT
+    ) -> subprocess.Popen[bytes]:
+        """Start one more worker process, of an app of the test's own, or of other code's."""
         name = f"worker{len(self.workers)}"
         command = [
             "worker", "-c", str(concurrency), "-n", f"{name}@test",
             "--without-gossip", "--without-mingle",
             "--loglevel", "WARNING",
         ]  # fmt: skip
-        worker = self._celery(name, command, app=app)
+        worker = self._celery(name, command, app=app, code=code)
         self.workers.append(worker)
         return worker
 
@@ -105,13 +107,15 @@ class Fleet:
         return len(dead) + 1
 
     def _celery(
-        self, name: str, command: list[str], *, app: str = "tasks"
+        self, name: str, command: list[str], *, app: str = "tasks", code: Path = ROOT
     ) -> subprocess.Popen[bytes]:
-        return self._start(name, [sys.executable, "-m", "celery", "-A", app, *command])
+        whole = [sys.executable, "-m", "celery", "-A", app, *command]
+        return self._start(name, whole, code=code)
 
-    def _start(self, name: str, command: Any) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, command: Any, *, code: Path = ROOT) -> subprocess.Popen[bytes]:
+        environ = self.environ if code == ROOT else self.environ | {"PYTHONPATH": str(code)}
         with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(command, env=self.environ, cwd=ROOT, stdout=log, stderr=log)
+            return subprocess.Popen(command, env=environ, cwd=code, stdout=log, stderr=log)
 
     def audit_run(self) -> Verdict:
         """Judge everything that has happened so far."""

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from tests.auditor import Verdict, audit_run, truth_of
-from worker.clock import SystemClock
+from worker.clock import Clock, SystemClock
 from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
 from worker.engine import Engine, herald_of
 from worker.limits import MemoryLimiter, parse_rate
@@ -295,7 +295,7 @@ async def a_world(
 
 @asynccontextmanager
 async def an_engine(
-    settings: Settings, *, store: Store, owner: str = "test:1"
+    settings: Settings, *, store: Store, owner: str = "test:1", clock: Clock | None = None
 ) -> AsyncIterator[Engine]:
     """Open what a run needs, with a limiter of its own in memory and short patience."""
     limits = ClientLimits(
@@ -305,7 +305,7 @@ async def an_engine(
         queue_s=5.0,
         patience_s=5.0,
     )
-    clock = SystemClock()
+    clock = clock or SystemClock()
     limiter = MemoryLimiter(rate=parse_rate(settings.rate), share=1.0, clock=clock)
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:

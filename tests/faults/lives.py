@@ -46,6 +46,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     at: int = 0
     #: a worker of Celery with its clock, by way of Redis; otherwise the engine alone
     celery: bool = False
+    #: the clock announces what is due; without it only messages do that are there already
+    beats: bool = True
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +186,8 @@ def _work_for_celery(order: Order, tell: Callable[[], object]) -> NoReturn:
     def beat() -> None:
         until = time.monotonic() + LONGEST_S
         while time.monotonic() < until:
-            sweep_once()
+            if order.beats:
+                sweep_once()
             campaign = store.campaigns.get(order.campaign)
             if campaign is not None and campaign.state in ENDED:
                 tell()
