@@ -29,7 +29,7 @@ def fault(fleet: Fleet, match: Mapping[str, object], act: Mapping[str, object]) 
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def slowly(fleet: Fleet, seconds: float, *, size: int = 5) -> None:
+def slowly(fleet: Fleet, seconds: float) -> None:
     """Have each batch take so long at the API."""
     fault(fleet, {"route": "batch", "times": None}, {"do": "delay", "seconds": seconds})
 
