@@ -31,6 +31,7 @@ EXPECTED = {
     "accept_content": ["json"],
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
+    "broker_channel_error_retry": True,
     "enable_utc": True,
 }
 
