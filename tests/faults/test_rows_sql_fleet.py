@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from tests.faults.runs import (
     BRIEF,
@@ -34,18 +35,18 @@ OUTAGE_S = float(os.environ.get("CALPATCH_TEST_OUTAGE", "5"))
 def intents(fleet: Fleet, campaign: str) -> set[tuple[str, str]]:
     """Return the events whose edit SQL says was meant to be sent, or more."""
     sql = (
-        "SELECT calendar_id, event_uid FROM edits WHERE campaign_id = %(id)s"
+        "SELECT calendar_id, event_uid FROM edits WHERE campaign_id = :id"
         " AND state NOT IN ('pending', 'skipped', 'unchanged')"
     )
     with fleet.store.database.read() as connection:
-        return {(row[0], row[1]) for row in connection.exec_driver_sql(sql, {"id": campaign})}
+        return {(row[0], row[1]) for row in connection.execute(text(sql), {"id": campaign})}
 
 
 def doubts(fleet: Fleet, campaign: str) -> int:
     """Count the audit's entries about edits in doubt, rescues included."""
-    sql = "SELECT count(*) FROM audit WHERE campaign_id = %(id)s AND action = 'edit.in_doubt'"
+    sql = "SELECT count(*) FROM audit WHERE campaign_id = :id AND action = 'edit.in_doubt'"
     with fleet.store.database.read() as connection:
-        return int(connection.exec_driver_sql(sql, {"id": campaign}).scalar_one())
+        return int(connection.execute(text(sql), {"id": campaign}).scalar_one())
 
 
 @pytest.mark.slow

@@ -1,0 +1,197 @@
+"""Rows 20, 22, 24, 27, 28: workers with wrong clocks, frozen, called off, without room or files."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.runs import (
+    BRIEF,
+    SMALL,
+    ended_well,
+    simulator_stats,
+    slowly,
+    submitted,
+    taken,
+    until,
+    wait_for_end,
+)
+from tests.faults.test_rows_sql_fleet import intents
+from tests.fleet import Fleet, a_fleet, pause
+from worker.model import CampaignState, EditState
+from worker.store import Note
+
+#: small chunks and small batches: there is always some of both under way
+SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4", "CALPATCH_CHUNK_SIZE": "16"}
+LAUNCHER = ("-m", "tests.faults.launcher")
+
+
+@pytest.mark.slow
+@pytest.mark.row(20)
+@pytest.mark.postgres
+@pytest.mark.parametrize("skew_s", [3600, -3600])
+def test_a_worker_whose_clock_is_an_hour_off_and_jumps(
+    postgres_url: str, tmp_path: Path, skew_s: int
+) -> None:
+    """An hour ahead, then one behind (and the other way round), in the middle of a run.
+
+    Leases go by the database's clock, waits by the monotonic one, the clock's rounds by neither.
+    """
+    with a_fleet(tmp_path, postgres_url, simulate=SMALL, workers=0, settings=SLOW) as fleet:
+        slowly(fleet, 0.5)
+        options = ("--skew", str(skew_s), "--back-after", "6", "--")
+        fleet.start_worker(launcher=(*LAUNCHER, *options))
+        campaign = submitted(fleet)
+        until(lambda: taken(fleet), fleet)
+
+        wait_for_end(fleet, campaign, within_s=60)
+        ended_well(fleet, campaign)
+
+
+@pytest.mark.slow
+@pytest.mark.row(22)
+def test_a_worker_that_wakes_after_its_lease_is_refused(database_url: str, tmp_path: Path) -> None:
+    """Frozen with batches at the API, replaced, woken: what it writes then is refused.
+
+    At most the batch that it had on its way is written twice, and all of it is proven.
+    """
+    with a_fleet(tmp_path, database_url, simulate=SMALL, workers=1, settings=SLOW) as fleet:
+        slowly(fleet, 0.5)
+        campaign = submitted(fleet)
+        until(lambda: taken(fleet), fleet)
+        zombie = fleet.workers[0]
+        zombie.send_signal(signal.SIGSTOP)
+        fleet.start_worker()
+        before = sum(taken(fleet).values())
+        until(lambda: sum(taken(fleet).values()) > before, fleet)
+        pause(1.0)
+        zombie.send_signal(signal.SIGCONT)
+
+        wait_for_end(fleet, campaign, within_s=60)
+        assert zombie.poll() is None, fleet.logs()[-3000:]
+        ended_well(fleet, campaign, most=2)
+        assert sum(taken(fleet).values()) <= len(taken(fleet)) + 16
+
+
+@pytest.mark.slow
+@pytest.mark.row(24)
+def test_a_cancelled_campaign_sends_no_more(sqlite_url: str, tmp_path: Path) -> None:
+    """Cancelled amid its batches: those come home, five seconds later no other has left."""
+    settings = SLOW | {"CALPATCH_BATCH_SIZE": "1"}
+    with a_fleet(tmp_path, sqlite_url, simulate=SMALL, workers=2, settings=settings) as fleet:
+        slowly(fleet, 1.0)
+        for route in ("edit",):
+            arm_delay(fleet, route, 1.0)
+        campaign = submitted(fleet)
+        until(lambda: taken(fleet), fleet)
+        note = Note(actor="test", action="campaign.cancelled")
+        assert fleet.store.campaigns.move(campaign, CampaignState.CANCELLING, note=note)
+        cancelled_at = stamp(fleet)
+        wait_for_end(fleet, campaign, within_s=60)
+
+        late = [one for one in posts(fleet) if one["at"] > cancelled_at + 5]
+        assert not late
+        states = ended_well(fleet, campaign, least=1)
+        assert states[EditState.NOT_ATTEMPTED] > 5
+        found = fleet.store.campaigns.get(campaign)
+        assert found is not None
+        assert found.state is CampaignState.CANCELLED
+
+
+def arm_delay(fleet: Fleet, route: str, seconds: float) -> None:
+    """Have each call of a route take so long."""
+    body = json.dumps(
+        {"match": {"route": route, "times": None}, "act": {"do": "delay", "seconds": seconds}}
+    ).encode()
+    request = urllib.request.Request(f"{fleet.simulator_url}/_sim/faults", data=body)
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def posts(fleet: Fleet) -> list[Any]:
+    """Return the calls that edit, as the simulator has seen them arrive."""
+    return [one for one in fleet.simulator_lines("requests") if one["method"] == "POST"]
+
+
+def stamp(fleet: Fleet) -> float:
+    """Return the time of the simulator's machine, which is this one."""
+    import time
+
+    return time.time()
+
+
+@pytest.mark.slow
+@pytest.mark.row(24)
+def test_a_limit_that_is_lowered_amid_a_run(sqlite_url: str, tmp_path: Path) -> None:
+    """The workers are started anew with half of the rate: from then on no window has more."""
+    simulate = ["--accounts", "2", "--events", "60", "--rate", "10/s", "--behaviour", "lag_s=0.2"]
+    settings = BRIEF | {
+        "CALPATCH_BATCH_SIZE": "2", "CALPATCH_CHUNK_SIZE": "10", "CALPATCH_RATE": "10/s",
+    }  # fmt: skip
+    with a_fleet(tmp_path, sqlite_url, simulate=simulate, workers=1, settings=settings) as fleet:
+        campaign = submitted(fleet)
+        until(lambda: sum(taken(fleet).values()) > 10, fleet)
+        fleet.stop_workers()
+        lowered_at = stamp(fleet)
+        fleet.environ["CALPATCH_RATE"] = "5/s"
+        fleet.start_worker()
+
+        wait_for_end(fleet, campaign, within_s=90)
+        ended_well(fleet, campaign)
+        assert simulator_stats(fleet)["refused"] == 0
+        times = [one["at"] for one in fleet.simulator_lines("requests") if one["at"] > lowered_at]
+        busiest = max(sum(at <= one < at + 1 for one in times) for at in times)
+        assert busiest <= 5
+
+
+@pytest.mark.slow
+@pytest.mark.row(27)
+def test_a_database_without_room_stops_the_writes(sqlite_url: str, tmp_path: Path) -> None:
+    """The disk fills amid a run, and the log takes nothing: no POST without a stored intent.
+
+    With room again, everything ends right.
+    """
+    with a_fleet(tmp_path, sqlite_url, simulate=SMALL, workers=0, settings=SLOW) as fleet:
+        slowly(fleet, 0.2)
+        campaign = submitted(fleet)
+        database = Path(sqlite_url.removeprefix("sqlite:///"))
+        room = max(database.stat().st_size, database.with_name("calpatch.db-wal").stat().st_size)
+        options = ("--file-size", str(room + 40_000), "--log", "/dev/full", "--")
+        full = fleet.start_worker(launcher=(*LAUNCHER, *options))
+        pause(10.0)
+        print(len(taken(fleet)), len(intents(fleet, campaign)), room, fleet.store.reading.counts(campaign))
+        assert set(taken(fleet)) <= intents(fleet, campaign)
+        assert full.poll() is None
+        full.kill()
+        fleet.start_worker()
+
+        wait_for_end(fleet, campaign, within_s=60)
+        ended_well(fleet, campaign)
+
+
+@pytest.mark.slow
+@pytest.mark.row(28)
+def test_a_worker_with_few_files_ends_all_the_same(sqlite_url: str, tmp_path: Path) -> None:
+    """Sixty-four descriptors for sixteen threads: what cannot be opened is tried again."""
+    simulate = ["--accounts", "12", "--events", "30", "--rate", "off", "--behaviour", "lag_s=0.2"]
+    settings = BRIEF | {"CALPATCH_BATCH_SIZE": "2", "CALPATCH_CHUNK_SIZE": "10"}
+    with a_fleet(tmp_path, sqlite_url, simulate=simulate, workers=0, settings=settings) as fleet:
+        slowly(fleet, 0.2)
+        worker = fleet.start_worker(concurrency=16, launcher=(*LAUNCHER, "--files", "48", "--"))
+        campaign = submitted(fleet)
+        most = 0
+
+        def has_ended() -> bool:
+            nonlocal most
+            most = max(most, len(list(Path(f"/proc/{worker.pid}/fd").iterdir())))
+            found = fleet.store.campaigns.get(campaign)
+            return found is not None and found.finished_at is not None
+
+        until(has_ended, fleet, within_s=90)
+        print("most", most, fleet.logs()[-4000:])
+        ended_well(fleet, campaign)
+        assert worker.poll() is None
