@@ -141,7 +141,8 @@ class Publisher:
             suppress(KombuError, OSError),
             self._app.producer_pool.acquire(block=True, timeout=10) as producer,
         ):
-            producer.channel.queue_purge(queue)
+            channel: Any = producer.channel
+            channel.queue_purge(queue)
 
     def _send(self, producer: Any, task: str, name: str, *, pick: Pick) -> None:
         first, then = _FIRST_THEN[pick.lane]

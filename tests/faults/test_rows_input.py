@@ -30,17 +30,24 @@ def test_a_huge_file_is_checked_within_200_mb(tmp_path: Path) -> None:
     migrate(database)
     database.dispose()
     lines = _write(tmp_path / "edits.csv", SIZE_MB * MB)
+    subs = "".join(f"acc_{n},access-{n},refresh-{n}\n" for n in range(50))
+    (tmp_path / "accounts.csv").write_text(f"sub,access_token,refresh_token\n{subs}")
     kept = {name: text for name, text in os.environ.items() if not name.startswith("CALPATCH_")}
+    environ = kept | complete_settings()
+    calpatch = [sys.executable, "-m", "worker.cli"]
+    command = [*calpatch, "accounts", "import", "accounts.csv"]
+    subprocess.run(command, env=environ, cwd=tmp_path, check=True, capture_output=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "worker.cli", "validate", "edits.csv"],
-        env=kept | complete_settings("redis://127.0.0.1:1/0"),
+        [*calpatch, "validate", "edits.csv"],
+        env=environ,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert process.stdout is not None
-    said = process.stdout.read()
+    with process.stdout as words:
+        said = words.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert f"{lines:,}" in said, said[-2000:]

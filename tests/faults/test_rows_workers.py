@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from tests.faults.runs import (
 from tests.faults.test_rows_sql_fleet import intents
 from tests.fleet import Fleet, a_fleet, pause
 from worker.model import CampaignState, EditState
-from worker.store import Note
+from worker.store import Database, Note
 
 #: small chunks and small batches: there is always some of both under way
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4", "CALPATCH_CHUNK_SIZE": "16"}
@@ -78,22 +81,59 @@ def test_a_worker_that_wakes_after_its_lease_is_refused(database_url: str, tmp_p
 
     At most the batch that it had on its way is written twice, and all of it is proven.
     """
-    with a_fleet(tmp_path, database_url, simulate=SMALL, workers=1, settings=SLOW) as fleet:
+    settings = SLOW | {"CALPATCH_BATCH_SIZE": "2"}
+    with a_fleet(tmp_path, database_url, simulate=SMALL, workers=1, settings=settings) as fleet:
         slowly(fleet, 0.5)
         campaign = submitted(fleet)
         until(lambda: taken(fleet), fleet)
         zombie = fleet.workers[0]
-        zombie.send_signal(signal.SIGSTOP)
+        freeze(fleet, zombie)
         fleet.start_worker()
-        before = sum(taken(fleet).values())
-        until(lambda: sum(taken(fleet).values()) > before, fleet)
-        pause(1.0)
+        until(lambda: latest_epoch(fleet) > 1, fleet)
         zombie.send_signal(signal.SIGCONT)
+        until(lambda: "lease_lost" in (tmp_path / "worker0.log").read_text(), fleet)
 
         wait_for_end(fleet, campaign, within_s=60)
         assert zombie.poll() is None, fleet.logs()[-3000:]
         ended_well(fleet, campaign, most=2)
         assert sum(taken(fleet).values()) <= len(taken(fleet)) + 16
+
+
+def latest_epoch(fleet: Fleet) -> int:
+    """Return how often a chunk has been claimed at most."""
+    with fleet.store.database.read() as connection:
+        sql = "SELECT max(epoch) FROM chunks"
+        return int(connection.exec_driver_sql(sql).scalar_one())
+
+
+def freeze(fleet: Fleet, worker: subprocess.Popen[bytes]) -> None:
+    """Stop a worker outside of a transaction.
+
+    In the middle of one it keeps its locks: PostgreSQL ends it after fifteen seconds, a SQLite file
+    stays locked for as long as the process is stopped.
+    """
+    for _ in range(100):
+        worker.send_signal(signal.SIGSTOP)
+        if not is_locked(fleet.store.database):
+            return
+        worker.send_signal(signal.SIGCONT)
+        pause(0.02)
+    raise AssertionError("always amid a transaction")
+
+
+def is_locked(database: Database) -> bool:
+    """Tell whether a transaction has begun and not ended."""
+    if not database.is_sqlite:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%%'"
+        with database.begin() as connection:
+            return bool(connection.exec_driver_sql(sql).scalar_one())
+    with closing(sqlite3.connect(str(database.file), timeout=0.1, isolation_level=None)) as file:
+        try:
+            file.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        file.execute("ROLLBACK")
+        return False
 
 
 @pytest.mark.slow
@@ -129,7 +169,7 @@ def posts(fleet: Fleet) -> list[Any]:
 @pytest.mark.row(24)
 def test_a_limit_that_is_lowered_amid_a_run(sqlite_url: str, tmp_path: Path) -> None:
     """The workers are started anew with half of the rate: from then on no window has more."""
-    simulate = ["--accounts", "2", "--events", "60", "--rate", "10/s", "--behaviour", "lag_s=0.2"]
+    simulate = ["--accounts", "1", "--events", "60", "--rate", "10/s", "--behaviour", "lag_s=0.2"]
     settings = BRIEF | {
         "CALPATCH_BATCH_SIZE": "2", "CALPATCH_CHUNK_SIZE": "10", "CALPATCH_RATE": "10/s",
     }  # fmt: skip
@@ -160,7 +200,7 @@ def test_a_database_without_room_stops_the_writes(sqlite_url: str, tmp_path: Pat
         slowly(fleet, 0.2)
         campaign = submitted(fleet)
         files = tmp_path.glob("calpatch.db*")
-        room = max(file.stat().st_size for file in files) + 40_000
+        room = max(file.stat().st_size for file in files) + 120_000
         log = tmp_path / "full.log"
         log.touch()
         options = ("--file-size", str(room), "--log", str(log), "--", "-q")
