@@ -63,6 +63,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # The lease with its poison counter is the one rescuer; Celery's have no bound (row 5).
         "task_reject_on_worker_lost": False,
         "task_retry_on_worker_lost": False,
+        # What Redis refuses now it may take soon: read-only after a failover, out of memory. By
+        # default such an answer ends the worker ("Unrecoverable error", measured).
+        "broker_channel_error_retry": True,
         # True would run finished work again whenever the link to Redis blinks (row 10).
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # Threads ignore Celery's time limits: a chunk watches its own budget (DESIGN §8).

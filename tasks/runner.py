@@ -28,8 +28,11 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-#: seconds until what could not be opened is tried again; tasks that come before fail as it did
-OPEN_AGAIN_S = 10.0
+#: seconds until what could not be opened is tried again; tasks that come before fail as it did, and
+#: their messages are gone until they are sent again: a database that is back must not wait longer
+OPEN_AGAIN_S = 1.0
+#: seconds for which the same reason is not told again
+TELL_AGAIN_S = 60.0
 
 
 class Runner:
@@ -46,6 +49,8 @@ class Runner:
         self._engine: Engine | None = None
         self._failure: WorkerError | None = None
         self._failed_at = 0.0
+        #: what the log says already, and since when
+        self._told = ("", 0.0)
         #: only ever touched on the loop
         self._is_stopped = False
         self._thread.start()
@@ -54,7 +59,7 @@ class Runner:
     def engine(self) -> Engine:
         """The resources, opened by whoever asks first.
 
-        Raises what prevents that, and says so in the log once for each try.
+        Raises what prevents that, and says so in the log once a minute.
         """
         with self._opening:
             if self._engine is None:
@@ -97,7 +102,7 @@ class Runner:
             )
         except WorkerError as missing:
             self._failure, self._failed_at = missing, now
-            log.error("worker.cannot_start", why=str(missing))  # noqa: TRY400 - one line, for people
+            self._tell(str(missing), now)
         else:
             self._failure = None
             # What is loaded by now stays. Collections that went through it again and again took a
@@ -105,6 +110,12 @@ class Runner:
             # long as the limit's margin, so that calls came too late.
             gc.collect()
             gc.freeze()
+
+    def _tell(self, why: str, now: float) -> None:
+        said, at = self._told
+        if why != said or now - at >= TELL_AGAIN_S:
+            self._told = (why, now)
+            log.error("worker.cannot_start", why=why)
 
     def _call(self, work: Callable[[], Awaitable[T]]) -> T:
         return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop).result()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -77,23 +77,33 @@ class Fleet:
         )
 
     def start_worker(
-        self, *, concurrency: int = 4, app: str = "tasks", code: Path = ROOT
+        self,
+        *,
+        concurrency: int = 4,
+        app: str = "tasks",
+        code: Path = ROOT,
+        launcher: Sequence[str] = ("-m", "celery"),
     ) -> subprocess.Popen[bytes]:
-        """Start one more worker process, of an app of the test's own, or of other code's."""
+        """Start one more worker process, of an app of the test's own, or of other code's.
+
+        `launcher` is what Python runs (tests.faults.launcher).
+        """
         name = f"worker{len(self.workers)}"
         command = [
             "worker", "-c", str(concurrency), "-n", f"{name}@test",
             "--without-gossip", "--without-mingle",
             "--loglevel", "WARNING",
         ]  # fmt: skip
-        worker = self._celery(name, command, app=app, code=code)
+        whole = [sys.executable, *launcher, "-A", app, *command]
+        worker = self._start(name, whole, code=code)
         self.workers.append(worker)
         return worker
 
     def start_clock(self) -> subprocess.Popen[bytes]:
         """Start the clock."""
         command = ["beat", "-S", "celery.beat.Scheduler", "--loglevel", "WARNING"]
-        self.clock = self._celery("beat", command)
+        whole = [sys.executable, "-m", "celery", "-A", "tasks", *command]
+        self.clock = self._start("beat", whole)
         return self.clock
 
     def revive(self) -> int:
@@ -105,12 +115,6 @@ class Fleet:
             return len(dead)
         self.clock = self._start("beat", self.clock.args)
         return len(dead) + 1
-
-    def _celery(
-        self, name: str, command: list[str], *, app: str = "tasks", code: Path = ROOT
-    ) -> subprocess.Popen[bytes]:
-        whole = [sys.executable, "-m", "celery", "-A", app, *command]
-        return self._start(name, whole, code=code)
 
     def _start(self, name: str, command: Any, *, code: Path = ROOT) -> subprocess.Popen[bytes]:
         environ = self.environ if code == ROOT else self.environ | {"PYTHONPATH": str(code)}

@@ -6,6 +6,7 @@ in SQL first and published after; whatever gets lost in between is due again a l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import ceil
 from typing import Any
 
@@ -41,6 +42,8 @@ LEAST_WINDOW = 64
 UNLIMITED_WINDOW = 512
 
 
+#: Seconds that a command waits for Redis to take a message.
+PATIENCE_S = 3
 #: What kombu needs to know of Redis.
 TRANSPORT: dict[str, Any] = {
     # Longer than any chunk runs: a shorter one copies running messages (row 3).
@@ -89,14 +92,26 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
+#: What a publisher of its own, as in a command, asks of the link: somebody waits for the answer,
+#: and a message that is not sent now is sent by the clock (row 7).
+_ONCE: dict[str, Any] = {
+    "broker_transport_options": TRANSPORT
+    | {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S, "max_retries": 0},
+    "task_publish_retry": False,
+}
+
+
 class Publisher:
-    """Publishes what is due; a context manager, since it holds connections."""
+    """Publishes what is due; a context manager, since it holds connections.
+
+    With a worker's `app` it tries again for a while, on its own it asks once and briefly.
+    """
 
     def __init__(self, settings: Settings, *, app: Celery | None = None) -> None:
         self._owned = app is None
         self._app = app or Celery("calpatch-publisher", set_as_current=False)
         if self._owned:
-            self._app.conf.update(broker_settings(settings))
+            self._app.conf.update(broker_settings(settings) | _ONCE)
 
     def __enter__(self) -> Publisher:
         return self
@@ -119,6 +134,15 @@ class Publisher:
                 next_step="Nothing is lost: the clock sends them once it is back",
             ) from broken
         return len(due.runs) + len(due.proofs)
+
+    def drop_waiting(self, queue: str) -> None:
+        """Drop the messages that wait in a queue, where all say the same. A dead Redis has none."""
+        with (
+            suppress(KombuError, OSError),
+            self._app.producer_pool.acquire(block=True, timeout=10) as producer,
+        ):
+            channel: Any = producer.channel
+            channel.queue_purge(queue)
 
     def _send(self, producer: Any, task: str, name: str, *, pick: Pick) -> None:
         first, then = _FIRST_THEN[pick.lane]

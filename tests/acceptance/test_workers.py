@@ -118,6 +118,7 @@ def test_a_worker_told_to_stop_lets_go_in_time_and_another_goes_on(
         check(fleet, campaign)
 
 
+@pytest.mark.row(6)
 @pytest.mark.slow
 def test_a_redis_that_forgets_everything_costs_only_time(sqlite_url: str, tmp_path: Path) -> None:
     """FLUSHALL with the campaign's messages in it: the clock sends them again (row 6)."""
@@ -136,6 +137,7 @@ def test_a_redis_that_forgets_everything_costs_only_time(sqlite_url: str, tmp_pa
         check(fleet, campaign)
 
 
+@pytest.mark.row(5)
 @pytest.mark.slow
 def test_a_redis_that_restarts_empty_costs_only_time(sqlite_url: str, tmp_path: Path) -> None:
     """Killed and back without its data, under a running worker (row 5)."""
@@ -180,6 +182,7 @@ def test_a_worker_without_its_key_says_so_once_and_stays(sqlite_url: str, tmp_pa
         check(fleet, campaign)
 
 
+@pytest.mark.row(36)
 @pytest.mark.slow
 def test_messages_that_nobody_sent_are_dropped(sqlite_url: str, tmp_path: Path) -> None:
     """Whoever can write to Redis can make no worker do anything but look (row 36)."""

@@ -51,6 +51,7 @@ def raise_in_postgres(connection: Connection, code: str) -> None:
     connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$"))
 
 
+@pytest.mark.row(10)
 @pytest.mark.postgres
 @pytest.mark.parametrize("code", ["40001", "40P01"])
 def test_a_transaction_that_could_not_be_ordered_is_run_again(
@@ -74,6 +75,7 @@ def test_a_transaction_that_could_not_be_ordered_is_run_again(
     assert len(tries) == TRIES
 
 
+@pytest.mark.row(10)
 @pytest.mark.postgres
 def test_two_that_wait_for_each_other_both_get_through(
     postgres_url: str, opened: list[Database]
@@ -195,6 +197,7 @@ def test_a_file_of_something_else_is_told(tmp_path: Path, opened: list[Database]
     assert file.read_text().startswith("account,")
 
 
+@pytest.mark.row(27)
 def test_a_full_disk_is_told(sqlite_url: str, opened: list[Database]) -> None:
     """What was stored is safe, and work goes on when there is room (faults 27)."""
     database = Database(sqlite_url)
@@ -209,6 +212,7 @@ def test_a_full_disk_is_told(sqlite_url: str, opened: list[Database]) -> None:
         database.run(work)
 
 
+@pytest.mark.row(9)
 @pytest.mark.postgres
 @pytest.mark.parametrize(
     ("change", "reason"),
@@ -251,6 +255,8 @@ def test_what_postgres_refuses_is_told_without_the_row(
     assert said in fault(opened[0], sql.replace(": ", r"\: "))
 
 
+@pytest.mark.row(9)
+@pytest.mark.row(10)
 @pytest.mark.postgres
 def test_connections_that_died_are_replaced(postgres_url: str, opened: list[Database]) -> None:
     """After a restart or a failover the next transaction gets through, unaided."""
@@ -314,6 +320,7 @@ def test_a_statement_that_makes_no_sense_is_a_bug(store: Store) -> None:
     assert "refuses a statement" in fault(store.database, "SELEC 'canary'")
 
 
+@pytest.mark.row(10)
 def test_too_many_threads_are_told(sqlite_url: str, opened: list[Database]) -> None:
     """A pool that is empty for half a minute is a setting, not a fault."""
     database = Database(sqlite_url)
@@ -410,9 +417,25 @@ def test_only_our_own_words_become_sql(database: Database, column: str) -> None:
         database.records({"name": "text; --"})
 
 
+@pytest.mark.row(20)
 def test_the_clock_is_the_databases(database: Database) -> None:
     """It is aware, and what lies between two looks is not negative."""
     with database.read() as connection:
         first, second = database.now_in(connection), database.now_in(connection)
     assert first.tzinfo is not None
     assert first <= second
+
+
+@pytest.mark.row(22)
+def test_a_frozen_writer_gives_back_its_locks_soon(
+    postgres_url: str, opened: list[Database]
+) -> None:
+    """A worker frozen amid a transaction keeps no other from its rows for minutes; readers may."""
+    opened.append(Database(postgres_url))
+    asked = "SHOW idle_in_transaction_session_timeout"
+    with opened[-1].begin() as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == "15s"
+        opened[-1].be_patient(connection)
+        assert connection.exec_driver_sql(asked).scalar_one() == "15min"
+    with opened[-1].read() as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == "10min"

@@ -78,6 +78,7 @@ def test_a_stored_intent_comes_back_whole(store: Store) -> None:
     assert -1 < edit.sent_age_s < 60
 
 
+@pytest.mark.row(22)
 def test_of_eight_threads_one_claims(store: Store) -> None:
     """However often a message is delivered, one worker runs the chunk (faults 21, 22)."""
     submit(store)
@@ -185,6 +186,7 @@ def test_what_a_step_does_not_say_is_kept(store: Store) -> None:
     assert outcome.before == an_image()
 
 
+@pytest.mark.row(22)
 @pytest.mark.parametrize("way", ["record", "renew", "release"])
 def test_a_worker_that_lost_its_lease_writes_nothing(store: Store, way: str) -> None:
     """A zombie wakes after its chunk was given away: its word is refused by the epoch."""
@@ -207,6 +209,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(store: Store, way: str) -> 
     store.chunks.renew(heir, lease_s=60)
 
 
+@pytest.mark.row(22)
 @pytest.mark.parametrize("change", [{"owner": "somebody"}, {"epoch": 7}])
 def test_owner_and_epoch_both_fence(store: Store, change: dict[str, Any]) -> None:
     """A forged claim is as good as none."""
@@ -269,6 +272,7 @@ def test_a_step_of_another_chunks_edit_is_refused(store: Store) -> None:
     assert states(store)[5] == (S.PENDING, "")
 
 
+@pytest.mark.row(10)
 def test_a_record_whose_answer_was_lost_may_be_repeated(store: Store) -> None:
     """The commit arrived, its answer did not: the same again is no error and no second entry."""
     submit(store, some_rows(2))

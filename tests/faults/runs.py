@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tests.acceptance.test_main_job import starts, target_start, wait_for_end
 from tests.acceptance.test_workers import submitted, taken
@@ -29,7 +30,7 @@ def fault(fleet: Fleet, match: Mapping[str, object], act: Mapping[str, object]) 
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def slowly(fleet: Fleet, seconds: float, *, size: int = 5) -> None:
+def slowly(fleet: Fleet, seconds: float) -> None:
     """Have each batch take so long at the API."""
     fault(fleet, {"route": "batch", "times": None}, {"do": "delay", "seconds": seconds})
 
@@ -71,3 +72,8 @@ def ended_well(
     assert max(writes.values(), default=0) <= most, writes.most_common(3)
     assert not fleet.store.audit.verify()[1]
     return Counter(one.state for one in outcomes)
+
+
+def simulator_stats(fleet: Fleet) -> Any:
+    """Return what the simulator counted: busiest windows, refused calls, writes."""
+    return json.loads(fleet.simulator("stats"))

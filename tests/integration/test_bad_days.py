@@ -79,6 +79,8 @@ PASSING: list[tuple[str, Act]] = [
 ]
 
 
+@pytest.mark.row(12)
+@pytest.mark.row(13)
 @pytest.mark.parametrize(("route", "act"), PASSING, ids=lambda value: str(value)[:60])
 async def test_a_fault_that_passes_costs_time_and_nothing_else(
     sqlite_url: str, route: str, act: Act
@@ -113,6 +115,7 @@ LASTING: list[tuple[str, Act, tuple[str, str]]] = [
 ]
 
 
+@pytest.mark.row(13)
 @pytest.mark.parametrize(("route", "act", "expected"), LASTING, ids=lambda value: str(value)[:50])
 async def test_a_fault_that_stays_ends_every_edit_by_name(
     sqlite_url: str, route: str, act: Act, expected: tuple[str, str]
@@ -130,6 +133,7 @@ async def test_a_fault_that_stays_ends_every_edit_by_name(
         world.audit_run()
 
 
+@pytest.mark.row(14)
 async def test_pages_that_never_end_are_not_followed_for_ever(sqlite_url: str) -> None:
     """A page that names itself as the next one is an answer that proves nothing."""
     async with a_world(sqlite_url, settle=0.05) as world:

@@ -89,6 +89,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.row(39)
 @pytest.mark.parametrize(("name", "value", "command", "said"), SETTINGS)
 def test_a_wrong_setting_is_named(
     shell: Shell, name: str, value: str, command: Words, said: str
@@ -186,6 +187,7 @@ def test_an_address_of_no_database_is_said(
 # ------------------------------------------------------------------- Redis
 
 
+@pytest.mark.row(8)
 @pytest.mark.redis
 @pytest.mark.parametrize("command", ["work", "beat"])
 def test_a_wrong_password_of_redis_is_refused_at_the_start(
@@ -199,6 +201,7 @@ def test_a_wrong_password_of_redis_is_refused_at_the_start(
     refused(shell, (command,), code=7, said=said)
 
 
+@pytest.mark.row(7)
 @pytest.mark.redis
 def test_the_doctor_tells_a_frozen_redis_from_a_missing_one(shell: Shell) -> None:
     """One wants a restart, the other an address."""
@@ -212,6 +215,7 @@ def test_the_doctor_tells_a_frozen_redis_from_a_missing_one(shell: Shell) -> Non
     assert "correct CALPATCH_REDIS_URL" in missing["next_step"]
 
 
+@pytest.mark.row(7)
 @pytest.mark.parametrize(
     ("command", "then"), [("work", "A worker for 16 "), ("beat", "The clock ")]
 )
@@ -351,6 +355,7 @@ def _process(script: str, **more: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.row(27)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full (Linux)")
 def test_output_onto_a_full_disk_is_no_internal_error(shell: Shell) -> None:
     """`calpatch list > list.txt` must not end well with half a file."""
@@ -362,6 +367,7 @@ def test_output_onto_a_full_disk_is_no_internal_error(shell: Shell) -> None:
     )
 
 
+@pytest.mark.row(27)
 def test_results_onto_a_full_disk_leave_no_half_files(shell: Shell) -> None:
     """A file that stops in the middle would look like a small campaign."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))"

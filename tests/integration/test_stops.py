@@ -77,6 +77,7 @@ async def started(world: World, campaign: str, *, state: str) -> asyncio.Task[st
 # ---------------------------------------------------------------- cancelled campaigns
 
 
+@pytest.mark.row(24)
 @pytest.mark.parametrize(("taken", "outcome"), [(False, CANCELLED), (True, VERIFIED)])
 async def test_an_edit_in_doubt_is_settled_after_its_campaign_was_cancelled(
     sqlite_url: str, *, taken: bool, outcome: tuple[str, str]
@@ -95,6 +96,7 @@ async def test_an_edit_in_doubt_is_settled_after_its_campaign_was_cancelled(
         world.audit_run()
 
 
+@pytest.mark.row(24)
 async def test_a_write_that_waits_for_its_grant_stays_when_the_campaign_is_cancelled(
     sqlite_url: str,
 ) -> None:
@@ -111,6 +113,7 @@ async def test_a_write_that_waits_for_its_grant_stays_when_the_campaign_is_cance
         world.audit_run()
 
 
+@pytest.mark.row(22)
 async def test_a_write_that_waits_for_its_grant_stays_when_the_lease_is_lost(
     sqlite_url: str,
 ) -> None:
@@ -218,6 +221,7 @@ async def test_a_key_that_is_missing_is_no_edits_fault(sqlite_url: str) -> None:
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
 
 
+@pytest.mark.row(7)
 async def test_without_the_limiter_nothing_leaves(sqlite_url: str) -> None:
     """Redis is down: no call is unlimited, not even a read, and no attempt is used up."""
     async with a_world(sqlite_url) as world, open_session() as session:
@@ -236,6 +240,7 @@ async def test_without_the_limiter_nothing_leaves(sqlite_url: str) -> None:
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
 
 
+@pytest.mark.row(9)
 @pytest.mark.postgres
 async def test_an_outcome_is_kept_while_the_database_is_away() -> None:
     """Killed between POST and record and started again: the outcome is written down (row 9)."""
@@ -350,6 +355,7 @@ async def test_time_that_passed_without_a_worker_ends_no_proof(
         assert await world.drain(campaign) == {2: VERIFIED}
 
 
+@pytest.mark.row(20)
 async def test_a_worker_whose_clock_is_wrong_proves_all_the_same(sqlite_url: str) -> None:
     """A sweep from an hour ahead shows nothing; windows around the dates do (row 20)."""
 

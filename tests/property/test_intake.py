@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def check_refusal(content: bytes, *, kind: Format) -> None:
         assert 0 <= problem.line <= lines
 
 
+@pytest.mark.row(29)
 @given(content=st.binary(max_size=200))
 @example(content=b"\x00" * 8)
 @example(content=b"\xff\xfe")
@@ -80,6 +82,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.row(29)
 @given(head=HEADS, pieces=st.lists(PIECES, max_size=40))
 def test_any_cells_below_a_header_are_rows_or_problems(head: bytes, pieces: list[bytes]) -> None:
     """Quotes, line ends and commas go together in every way."""
@@ -247,6 +250,7 @@ def test_the_same_edits_in_jsonl_are_the_same_patches(edits: list[dict[str, str]
     assert [change_digest(row) for row in by_csv] == [change_digest(row) for row in by_jsonl]
 
 
+@pytest.mark.row(31)
 @given(edits=FILES, data=st.data())
 def test_cells_echoed_into_a_file_ask_the_same_again(
     edits: list[dict[str, str]], data: st.DataObject

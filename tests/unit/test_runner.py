@@ -109,6 +109,27 @@ def test_opening_is_tried_again_after_a_while(
     assert runner.run(name_of)
 
 
+def test_a_worker_does_not_eat_messages_for_long_after_an_outage(
+    opened: Opener, clock: ManualClock, sqlite_url: str
+) -> None:
+    """What comes before the next try is lost until it is sent again: so the next try is soon.
+
+    The same reason is told once a minute all the same.
+    """
+    runner = opened(database_url=sqlite_url + ".later")
+    with capture_logs() as lines:
+        for _ in range(30):
+            with pytest.raises(StoreUnavailable):
+                runner.run(name_of)
+            clock.advance(1.5)
+    assert [line["event"] for line in lines] == ["worker.cannot_start"]
+    later = Database(sqlite_url + ".later")
+    migrate(later)
+    later.dispose()
+
+    assert runner.run(name_of)
+
+
 def test_stopping_cancels_what_runs_and_refuses_what_comes(opened: Opener) -> None:
     """Twice told to stop is stopped once: what is letting go is not cancelled again."""
     runner = opened()

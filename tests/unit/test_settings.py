@@ -116,6 +116,7 @@ def test_an_empty_value_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert (settings.batch_size, settings.api_url) == (50, None)
 
 
+@pytest.mark.row(39)
 def test_all_faults_are_told_at_once_without_their_values() -> None:
     """By the variable's name; a value may be a password in the wrong place."""
     names = ("LEASE", "SHARE", "BATCH_SIZE", "BATCH_COUNTS_AS", "LOG_LEVEL", "LOG_JSON")
@@ -130,6 +131,7 @@ def test_all_faults_are_told_at_once_without_their_values() -> None:
     assert caught.value.exit_code == 7
 
 
+@pytest.mark.row(39)
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -128,6 +128,7 @@ def _redis(settings: Settings) -> Iterator[Finding]:
     try:
         with reached_redis(settings.redis_url) as client:
             yield _redis_server(client.info("server"))
+            yield from _refusing(client)
             yield from _kept(client)
             yield _messages(client)
     except WorkerError as error:
@@ -148,6 +149,19 @@ def _version(server: Any) -> str:
     if valkey := server.get("valkey_version"):
         return f"Valkey {valkey}"
     return f"Redis {server.get('redis_version', 'of unknown version')}"
+
+
+def _refusing(client: redis.Redis) -> Iterator[Finding]:
+    """Look for what has Redis answer, and take nothing."""
+    replication: Any = client.info("replication")
+    memory: Any = client.info("memory")
+    most, used = int(memory.get("maxmemory", 0)), int(memory.get("used_memory", 0))
+    if replication.get("role") == "slave" and int(replication.get("slave_read_only", 1)):
+        step = "Set CALPATCH_REDIS_URL to the primary"
+        yield fail("writes", "refused: this is a read-only replica", step)
+    elif 0 < most <= used:
+        step = "Raise its maxmemory, or remove what else it holds"
+        yield fail("writes", "refused: its memory is full", step)
 
 
 def _kept(client: redis.Redis) -> Iterator[Finding]:

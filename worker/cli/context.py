@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
+from worker.cli.reach import REACH_S
 from worker.errors import LimiterUnavailable, NotFound, StoreUnavailable
 from worker.limits import LimiterState
 from worker.report import Pace, Snapshot, take_snapshot
@@ -81,16 +82,24 @@ async def _ask_limiter(settings: Settings) -> tuple[LimiterState | None, str]:
 
     limiter = limiter_of(settings)
     try:
-        return await limiter.state(), ""
+        async with asyncio.timeout(REACH_S):
+            return await limiter.state(), ""
     except LimiterUnavailable as down:
         return None, down.message
+    except TimeoutError:
+        return None, f"The rate limiter's Redis does not answer within {REACH_S:g} s"
     finally:
         await limiter.aclose()
 
 
-def look_at(settings: Settings, store: Store, campaign_id: str) -> Snapshot:
-    """Take one look at a campaign, the limiter's state included."""
-    limiter, fault = look_at_limiter(settings)
+def look_at(
+    settings: Settings, store: Store, campaign_id: str, *, redis_fault: str = ""
+) -> Snapshot:
+    """Take one look at a campaign, the limiter's state included.
+
+    With `redis_fault`, why Redis did not answer just now, it is not asked again: somebody waits.
+    """
+    limiter, fault = (None, redis_fault) if redis_fault else look_at_limiter(settings)
     return snapshot(
         store, campaign_id, pace=pace_of(settings), limiter=limiter, limiter_fault=fault
     )

@@ -36,7 +36,7 @@ from worker.intake import Checked, check, open_input
 from worker.report import Pace
 from worker.rules import format_seconds, loads_of
 from worker.settings import Settings
-from worker.store import Campaign, Store
+from worker.store import Store
 
 if TYPE_CHECKING:  # it brings all that an engine needs, which `--help` does not
     from worker.app import Submitted
@@ -90,9 +90,11 @@ def submit(  # noqa: PLR0917 - a command line's options are its arguments
 def _submit(order: Order, *, wait_s: float | None, as_json: bool) -> None:
     settings = Settings.load()
     with opened_store(settings) as store:
-        campaign = _place(settings, store, order, as_json=as_json)
+        placed = _place(settings, store, order, as_json=as_json)
+        campaign = placed.campaign
         if wait_s is None:
-            look, code = look_at(settings, store, campaign.id), ExitCode.OK
+            fault = "Redis does not answer" if placed.note else ""
+            look, code = look_at(settings, store, campaign.id, redis_fault=fault), ExitCode.OK
             if not look.has_ended:
                 tell(f"To follow it: {reattach(campaign.id)}")
                 tell(f"When it has ended: calpatch results {campaign.id} --out DIR")
@@ -102,7 +104,7 @@ def _submit(order: Order, *, wait_s: float | None, as_json: bool) -> None:
     raise typer.Exit(code)
 
 
-def _place(settings: Settings, store: Store, order: Order, *, as_json: bool) -> Campaign:
+def _place(settings: Settings, store: Store, order: Order, *, as_json: bool) -> Submitted:
     """Check the file, ask if need be, and save it. Ends the command with 2 or 4."""
     try:
         placed = _saved(settings, store, order, as_json=as_json)
@@ -119,7 +121,7 @@ def _place(settings: Settings, store: Store, order: Order, *, as_json: bool) -> 
     tell(f"{plural(placed.campaign.total, 'edit')} {saved}")
     if placed.note:
         tell(placed.note)
-    return placed.campaign
+    return placed
 
 
 def _saved(settings: Settings, store: Store, order: Order, *, as_json: bool) -> Submitted:

@@ -82,6 +82,9 @@ BAD: dict[str, tuple[Act, bool]] = {
 }
 
 
+@pytest.mark.row(12)
+@pytest.mark.row(13)
+@pytest.mark.row(14)
 @pytest.mark.parametrize(("act", "again"), BAD.values(), ids=BAD)
 async def test_a_read_ends_in_a_typed_error(act: Act, again: bool) -> None:
     """It is repeated where that may help, never hangs, and is never half believed."""
@@ -92,6 +95,8 @@ async def test_a_read_ends_in_a_typed_error(act: Act, again: bool) -> None:
         assert at.calls.total == len(at.api.requests) == (2 if again else 1)
 
 
+@pytest.mark.row(12)
+@pytest.mark.row(13)
 @pytest.mark.parametrize("act", [act for act, _ in BAD.values()], ids=BAD)
 async def test_a_batch_ends_in_doubt_and_is_sent_once(act: Act) -> None:
     """Whatever happens after the bytes have left, the edits may have been taken (law 5)."""
@@ -103,6 +108,7 @@ async def test_a_batch_ends_in_doubt_and_is_sent_once(act: Act) -> None:
         assert len(at.api.requests) == 1
 
 
+@pytest.mark.row(12)
 @pytest.mark.parametrize("cut", range(0, len(reply(202)), 9))
 async def test_a_single_edit_s_answer_counts_only_in_whole(cut: int) -> None:
     """Wherever the connection breaks, the edit is in doubt."""
@@ -112,6 +118,7 @@ async def test_a_single_edit_s_answer_counts_only_in_whole(cut: int) -> None:
         assert len(at.api.requests) == 1
 
 
+@pytest.mark.row(12)
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_refused_connection_is_known_not_to_have_sent(count: int) -> None:
     """Nothing needs to be read before the next try."""
@@ -121,6 +128,7 @@ async def test_a_refused_connection_is_known_not_to_have_sent(count: int) -> Non
         assert answers == [InDoubt(status=0, why=NOT_SENT, unanswered=True)] * count
 
 
+@pytest.mark.row(12)
 async def test_no_call_is_repeated_behind_the_limiter_s_back() -> None:
     """The HTTP library would send a broken GET again by itself, without a slot (law 7)."""
     async with scene(Cut(), tries=3) as at:

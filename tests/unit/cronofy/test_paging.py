@@ -204,6 +204,7 @@ async def test_a_link_that_names_a_user_is_not_followed() -> None:
             await read(at)
 
 
+@pytest.mark.row(14)
 async def test_pages_that_go_round_in_a_circle_end() -> None:
     """A page token that comes again would be followed for ever."""
     async with scene(
@@ -216,6 +217,7 @@ async def test_pages_that_go_round_in_a_circle_end() -> None:
         assert at.calls.total == 3
 
 
+@pytest.mark.row(14)
 async def test_endless_pages_end() -> None:
     """New tokens for ever are met by a cap."""
 

@@ -146,6 +146,7 @@ def test_event_text_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(reader._wanted) for reader in readers] == [0, 1]
 
 
+@pytest.mark.row(27)
 def test_a_full_temporary_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to do about it, and without the line that did not fit."""
     from worker.errors import StoreUnavailable

@@ -20,6 +20,7 @@ def lines_of(content: bytes) -> tuple[list[tuple[int, str]], list[str]]:
     return [(lines.number, line) for line in lines], [str(problem) for problem in found.kept]
 
 
+@pytest.mark.row(29)
 def test_lines_are_numbered_from_one_whatever_ends_them() -> None:
     """CRLF is one line end, also where two blocks of bytes meet in it."""
     content = b"a\r\nb\rc\n\nd"
@@ -45,6 +46,7 @@ def test_other_separators_end_no_line() -> None:
     assert len(lines_of("a\x0bb\x0cc\x85d\u2028e".encode())[0]) == 1
 
 
+@pytest.mark.row(30)
 def test_the_longest_line_passes_and_a_longer_one_is_left_out() -> None:
     """What comes after it keeps its number."""
     just, over = b"x" * (LONGEST - 1) + b"\n", b"y" * LONGEST + b"\n"
@@ -53,6 +55,7 @@ def test_the_longest_line_passes_and_a_longer_one_is_left_out() -> None:
     assert problems == ["line 2: longer than 65,536 characters; shorten it"]
 
 
+@pytest.mark.row(29)
 def test_bad_bytes_are_told_by_line_and_byte_and_given_as_marks() -> None:
     """Positions count bytes from 1, since that is what other programs show for a bad file."""
     lines, problems = lines_of("aé".encode() + b"\xff\xfe\n\xe9\n")
@@ -63,11 +66,13 @@ def test_bad_bytes_are_told_by_line_and_byte_and_given_as_marks() -> None:
     ]
 
 
+@pytest.mark.row(29)
 def test_surrogates_in_utf_8_are_bad_bytes() -> None:
     """Some databases write them; they are half characters."""
     assert len(lines_of("\ud83d\n".encode(errors="surrogatepass"))[1]) == 1
 
 
+@pytest.mark.row(29)
 def test_the_mark_at_the_start_is_no_part_of_the_first_line() -> None:
     """Spreadsheets write it; a column name with it would be unknown."""
     assert lines_of(b"\xef\xbb\xbfa\r\nb")[0] == [(1, "a\n"), (2, "b")]
@@ -134,6 +139,7 @@ def test_short_files_are_not_taken_for_other_formats(content: bytes) -> None:
     lines_of(content)
 
 
+@pytest.mark.row(29)
 def test_utf_16_is_known_by_its_first_letters() -> None:
     """Whichever byte comes first."""
     for encoding in ("utf-16-le", "utf-16-be"):

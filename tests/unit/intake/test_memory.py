@@ -36,6 +36,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.row(30)
 @pytest.mark.parametrize("case", ENDLESS)
 def test_what_never_ends_is_given_up_early(case: str) -> None:
     """A gigabyte in one cell must not become a gigabyte in memory."""
@@ -49,6 +50,7 @@ def many(count: int) -> Input:
     return an_input(a_csv(*edits))
 
 
+@pytest.mark.row(30)
 def test_a_check_keeps_no_rows() -> None:
     """Three times the edits take no more memory: those that were read are on disk."""
     few, lots = many(8_000), many(24_000)
@@ -58,6 +60,7 @@ def test_a_check_keeps_no_rows() -> None:
         check(lots, accounts=None)
 
 
+@pytest.mark.row(30)
 def test_rows_keep_nothing() -> None:
     """To look at a million edits is as cheap as at a thousand."""
     opened = many(8_000)

@@ -104,6 +104,7 @@ def test_the_order_of_columns_is_free() -> None:
     assert row.cells == ("PT1H", "evt_external_1", "acc_1", "cal_1")
 
 
+@pytest.mark.row(29)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_line_ends_do_not_matter(end: str) -> None:
     """Windows, Unix and old Mac programs write the same edits."""
@@ -119,6 +120,7 @@ def test_mixed_line_ends_within_quotes_come_out_as_line_feeds() -> None:
     assert read_one(content).patch.description == "1\n2\n3\n4"
 
 
+@pytest.mark.row(29)
 def test_a_byte_order_mark_is_accepted() -> None:
     """Excel writes one when it saves as "CSV UTF-8"."""
     assert read(b"\xef\xbb\xbf" + (HEAD + ROW).encode()) == read(HEAD + ROW)

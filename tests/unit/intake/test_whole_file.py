@@ -30,6 +30,7 @@ def test_a_repeated_edit_is_kept_and_names_the_first() -> None:
     assert checked(content).duplicates == 2
 
 
+@pytest.mark.row(32)
 def test_edits_that_contradict_each_other_are_refused_by_both_lines() -> None:
     """Which of the two wins must not depend on which worker is faster."""
     content = a_csv(HOUR, {"event_uid": "e2", **HOUR}, {"shift": "PT2H"})
@@ -90,6 +91,7 @@ def test_event_text_is_in_no_message(column: str) -> None:
     assert "secret" not in str(problem)
 
 
+@pytest.mark.row(30)
 def test_too_many_edits_are_refused() -> None:
     """A file that would take a week is a mistake more often than a wish."""
     content = a_csv(*[{"event_uid": f"e{n}", **HOUR} for n in range(3)])
@@ -183,6 +185,7 @@ def test_an_input_may_be_checked_again() -> None:
     assert [row.duplicate_of for row in rows(opened)] == [None, 2]
 
 
+@pytest.mark.row(30)
 def test_rows_stream() -> None:
     """In the order of the file, from lots of many blocks."""
     edits = [{"event_uid": f"e{n}", **HOUR} for n in range(20_000)]
@@ -214,6 +217,7 @@ def test_a_row_is_a_value() -> None:
         row.ref = "other"  # type: ignore[misc]
 
 
+@pytest.mark.row(29)
 def test_a_bad_byte_hides_no_other_problem() -> None:
     """The file is corrected in one go; the spoiled line itself is not judged further."""
     content = a_csv({"shift": "x", "summary": "é"}, {"event_uid": "e2", "shift": "y"})

