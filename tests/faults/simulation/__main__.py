@@ -22,11 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=100, help="how many storms")
     parser.add_argument("--seed", type=int, default=1, help="the first one's seed")
     parser.add_argument("--steps", type=int, default=STEPS, help="how much happens in each")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no storm after so long")
     parser.add_argument("--go-on", action="store_true", help="do not end with the first wrong one")
     asked = parser.parse_args(arguments)
     totals = Totals()
     with a_stage() as stage:
         for seed in range(asked.seed, asked.seed + asked.runs):
+            if totals.seconds > asked.seconds:
+                break
             verdict = storm(stage, seed, steps=asked.steps)
             totals.add(verdict)
             if not verdict.is_right:
@@ -53,6 +56,11 @@ class Totals:
         self.faults: Counter[str] = Counter()
         self.recovery_s = 0.0
 
+    @property
+    def seconds(self) -> float:
+        """Return the processor time used so far."""
+        return time.process_time() - self._began
+
     def add(self, verdict: Verdict) -> None:
         """Add one."""
         self.runs += 1
@@ -68,7 +76,7 @@ class Totals:
     def told(self) -> str:
         """Return a table of it."""
         lines = [
-            f"{self.runs} runs, {self.wrong} wrong, {time.process_time() - self._began:.1f} s",
+            f"{self.runs} runs, {self.wrong} wrong, {self.seconds:.1f} s",
             _listed("result", self.counts),
             f"longest recovery: {self.recovery_s:.0f} simulated seconds",
             _listed("outcomes", self.outcomes),
