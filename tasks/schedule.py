@@ -10,12 +10,16 @@ SWEEP = "calpatch.sweep"
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return the beat table. A round that nobody took in time is dropped: the next does as much."""
-    every = settings.sweep_every
+    """Return the beat table.
+
+    Messages carry no time after which they are void: a worker would judge that by its own clock,
+    and one that is ahead of the beat's would drop every round. Those that pile up are dropped by
+    the next round instead.
+    """
     return {
         "sweep": {
             "task": SWEEP,
-            "schedule": every,
-            "options": {"queue": "upkeep", "expires": max(every * 5, 5.0)},
+            "schedule": settings.sweep_every,
+            "options": {"queue": "upkeep"},
         }
     }

@@ -24,6 +24,8 @@ def sweep_once() -> None:
     try:
         engine = current().engine
         with Publisher(engine.settings, app=app) as publisher:
+            # Rounds that nobody took in time ask for no more than this one does.
+            publisher.drop_waiting("upkeep")
             sweep(engine.store, publisher, engine.settings)
         engine.store.queue.beat(f"worker:{engine.owner}")
     except Cancelled:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -72,15 +72,17 @@ class Fleet:
             **more,
         )
 
-    def start_worker(self, *, concurrency: int = 4) -> subprocess.Popen[bytes]:
-        """Start one more worker process."""
+    def start_worker(
+        self, *, concurrency: int = 4, launcher: Sequence[str] = ("-m", "celery")
+    ) -> subprocess.Popen[bytes]:
+        """Start one more worker process; `launcher` is what Python runs (tests.faults.launcher)."""
         name = f"worker{len(self.workers)}"
         command = [
             "worker", "-c", str(concurrency), "-n", f"{name}@test",
             "--without-gossip", "--without-mingle",
             "--loglevel", "WARNING",
         ]  # fmt: skip
-        worker = self._celery(name, command)
+        worker = self._celery(name, command, launcher=launcher)
         self.workers.append(worker)
         return worker
 
@@ -100,8 +102,10 @@ class Fleet:
         self.clock = self._start("beat", self.clock.args)
         return len(dead) + 1
 
-    def _celery(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-        return self._start(name, [sys.executable, "-m", "celery", "-A", "tasks", *command])
+    def _celery(
+        self, name: str, command: list[str], *, launcher: Sequence[str] = ("-m", "celery")
+    ) -> subprocess.Popen[bytes]:
+        return self._start(name, [sys.executable, *launcher, "-A", "tasks", *command])
 
     def _start(self, name: str, command: Any) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -6,6 +6,7 @@ in SQL first and published after; whatever gets lost in between is due again a l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import ceil
 from typing import Any
 
@@ -133,6 +134,15 @@ class Publisher:
                 next_step="Nothing is lost: the clock sends them once it is back",
             ) from broken
         return len(due.runs) + len(due.proofs)
+
+    def drop_waiting(self, queue: str) -> None:
+        """Drop the messages that wait in a queue, where all say the same. A dead Redis has none."""
+        with (
+            suppress(KombuError, OSError),
+            self._app.producer_pool.acquire(block=True, timeout=10) as producer,
+        ):
+            channel: Any = producer.channel
+            channel.queue_purge(queue)
 
     def _send(self, producer: Any, task: str, name: str, *, pick: Pick) -> None:
         first, then = _FIRST_THEN[pick.lane]

@@ -424,3 +424,18 @@ def test_the_clock_is_the_databases(database: Database) -> None:
         first, second = database.now_in(connection), database.now_in(connection)
     assert first.tzinfo is not None
     assert first <= second
+
+
+@pytest.mark.row(22)
+def test_a_frozen_writer_gives_back_its_locks_soon(
+    postgres_url: str, opened: list[Database]
+) -> None:
+    """A worker frozen amid a transaction keeps no other from its rows for minutes; readers may."""
+    opened.append(Database(postgres_url))
+    asked = "SHOW idle_in_transaction_session_timeout"
+    with opened[-1].begin() as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == "15s"
+        opened[-1].be_patient(connection)
+        assert connection.exec_driver_sql(asked).scalar_one() == "15min"
+    with opened[-1].read() as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == "10min"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from tests.faults.proxy import Proxy, Way, a_proxy
 from tests.world import World, a_world
+from worker.simulator import SimulatorServer
 
 VERIFIED = ("verified", "verified")
 EVENTS = 3
@@ -96,3 +98,41 @@ async def test_an_api_that_gives_no_answer_is_waited_for(sqlite_url: str, fault:
         assert not world.sim.writes
         proxy.heal()
         await moved(world, 0)
+
+
+@pytest.mark.row(28)
+async def test_a_name_that_cannot_be_resolved_costs_time_only(sqlite_url: str) -> None:
+    """The resolver fails: nothing was sent, the edits wait, and no socket is left over."""
+    async with a_world_behind(sqlite_url) as (world, _):
+        asked(world, 0)
+        right = world.engine
+        url = "http://api.invalid:9001"  # a name that never resolves (RFC 6761)
+        settings = right.settings.model_copy(update={"api_url": url})
+        world.engine = dataclasses.replace(right, settings=settings)
+        assert await world.step() == 1
+        assert not world.sim.requests
+        world.engine = right
+        await moved(world, 0)
+
+
+@pytest.mark.row(28)
+async def test_an_api_that_has_an_ipv6_address_only(sqlite_url: str) -> None:
+    """The address in brackets is reached like any other."""
+    async with a_world_behind(sqlite_url) as (world, _):
+        try:
+            server = await world_on_ipv6(world)
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        async with server:
+            asked(world, 0)
+            await moved(world, 0)
+
+
+async def world_on_ipv6(world: World) -> SimulatorServer:
+    """Have the world's API served on the loopback of IPv6 as well, and used there."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        port = probe.getsockname()[1]
+    settings = world.engine.settings.model_copy(update={"api_url": f"http://[::1]:{port}"})
+    world.engine = dataclasses.replace(world.engine, settings=settings)
+    return SimulatorServer(world.sim, host="::1", port=port)

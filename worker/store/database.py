@@ -38,8 +38,11 @@ STATEMENT_TIMEOUT_S = 60
 LOCK_TIMEOUT_S = 20
 #: The same two for a submission, of which one statement may touch a million rows.
 PATIENT_TIMEOUT_S = 900
-#: How long a transaction may do nothing, in seconds: so a frozen worker gives back its locks.
-IDLE_TIMEOUT_S = 600
+#: How long a transaction that writes may do nothing, in seconds: so a worker that is frozen in the
+#: middle of one gives back its locks before the next one has to wait for long (row B22).
+IDLE_TIMEOUT_S = 15
+#: The same for one that only reads, and locks nothing: whoever reads from us may be slow.
+IDLE_READER_TIMEOUT_S = 600
 #: How often a transaction is run before its contention is told.
 TRIES = 4
 #: The longest wait before the second try, in seconds; one more for each further one.
@@ -92,6 +95,9 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open a transaction that only reads: one snapshot, and no lock however long it streams."""
         with _transaction(self._reader, begin=self._begins("DEFERRED")) as connection:
+            self._set_local(
+                connection, IDLE_READER_TIMEOUT_S, "idle_in_transaction_session_timeout"
+            )
             yield connection
 
     def _begins(self, kind: str) -> str:
@@ -119,9 +125,13 @@ class Database:
 
     def be_patient(self, connection: Connection) -> None:
         """Let this transaction's statements take long, and wait long for locks."""
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        self._set_local(connection, PATIENT_TIMEOUT_S, *names)
+
+    def _set_local(self, connection: Connection, seconds: int, *names: str) -> None:
         if not self.is_sqlite:
-            for name in ("statement_timeout", "lock_timeout"):
-                connection.execute(text(f"SET LOCAL {name} = '{PATIENT_TIMEOUT_S}s'"))
+            for name in names:
+                connection.execute(text(f"SET LOCAL {name} = '{seconds}s'"))
 
     @property
     def for_update(self) -> str:

@@ -1,0 +1,1 @@
+"""Faults: what must hold whatever breaks, and the simulation that breaks it."""

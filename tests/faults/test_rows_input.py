@@ -1,0 +1,68 @@
+"""Row 30: a file far larger than memory is checked within little of it.
+
+The usual run takes CALPATCH_TEST_CSV_MB=40. A gigabyte (10,000,000 edits):
+`CALPATCH_TEST_CSV_MB=1000 python -m pytest -o timeout=3600 tests/faults/test_rows_input.py`
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.commands import complete_settings
+from worker.store import Database, migrate
+
+MB = 1_000_000
+SIZE_MB = int(os.environ.get("CALPATCH_TEST_CSV_MB", "40"))
+HEAD = "account,calendar_id,event_uid,date_hint,shift,x_note\n"
+
+
+@pytest.mark.slow
+@pytest.mark.row(30)
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes there")
+def test_a_huge_file_is_checked_within_200_mb(tmp_path: Path) -> None:
+    """What `calpatch validate` needs at its peak does not grow with the file."""
+    database = Database(f"sqlite:///{tmp_path / 'calpatch.db'}")
+    migrate(database)
+    database.dispose()
+    lines = _write(tmp_path / "edits.csv", SIZE_MB * MB)
+    subs = "".join(f"acc_{n},access-{n},refresh-{n}\n" for n in range(50))
+    (tmp_path / "accounts.csv").write_text(f"sub,access_token,refresh_token\n{subs}")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CALPATCH_")}
+    environ = kept | complete_settings()
+    calpatch = [sys.executable, "-m", "worker.cli"]
+    command = [*calpatch, "accounts", "import", "accounts.csv"]
+    subprocess.run(command, env=environ, cwd=tmp_path, check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*calpatch, "validate", "edits.csv"],
+        env=environ,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as words:
+        said = words.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert f"{lines:,}" in said, said[-2000:]
+    assert used.ru_maxrss < 200_000, f"{used.ru_maxrss:,} kB"
+
+
+def _write(path: Path, size: int) -> int:
+    """Write a file of that size; returns how many edits it has."""
+    lines = 0
+    with path.open("w", encoding="utf-8") as file:
+        file.write(HEAD)
+        while file.tell() < size:
+            file.writelines(
+                f"acc_{n % 50},cal_{n % 50},evt_external_{n:024x},2099-01-01,PT1H,note {n}\n"
+                for n in range(lines, lines + 10_000)
+            )
+            lines += 10_000
+    return lines
