@@ -3,7 +3,6 @@
 --skew S          the host's clock is off by S seconds
 --back-after T    after T seconds it is off by as much the other way
 --files N         at most N file descriptors
---file-size N     no file may grow beyond N bytes: the disk is full
 --log PATH        stdout and stderr go there (/dev/full takes nothing)
 """
 
@@ -27,14 +26,11 @@ def main(arguments: list[str]) -> Any:
     parser.add_argument("--skew", type=float, default=0.0)
     parser.add_argument("--back-after", type=float, default=float("inf"))
     parser.add_argument("--files", type=int)
-    parser.add_argument("--file-size", type=int)
     parser.add_argument("--log")
     cut = arguments.index("--")
     given = parser.parse_args(arguments[:cut])
     if given.files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (given.files, given.files))
-    if given.file_size:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (given.file_size, given.file_size))
     if given.log:
         log = os.open(given.log, os.O_WRONLY)
         os.dup2(log, 1)
