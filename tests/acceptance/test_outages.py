@@ -15,6 +15,8 @@ from tests.fleet import Fleet, a_fleet, pause
 from worker.model import EditState
 from worker.report.snapshot import outages_in
 
+pytestmark = pytest.mark.row(11)
+
 
 def control(fleet: Fleet, method: str, body: object = None) -> None:
     """Arm or disarm the simulator's faults."""

@@ -14,6 +14,8 @@ from tests.acceptance.test_workers import FEW, submitted, taken
 from tests.fleet import Fleet, a_fleet, pause
 from worker.model import ENDED, EditState
 
+pytestmark = pytest.mark.row(4)
+
 SETTINGS = {
     "CALPATCH_LEASE": "2",
     "CALPATCH_SETTLE": "100ms",

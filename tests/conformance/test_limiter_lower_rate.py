@@ -17,6 +17,8 @@ from worker.rules import Accepted, Throttled, Turn
 from worker.simulator import Behaviour, Simulator, SimulatorServer
 from worker.simulator.values import Account, Calendar, Event, Profile
 
+pytestmark = pytest.mark.row(16)
+
 EDITS = 260
 
 

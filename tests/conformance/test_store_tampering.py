@@ -22,6 +22,8 @@ from worker.store.chains import entry_digest
 from worker.store.settling import digest_of_heads
 from worker.store.tables import audit
 
+pytestmark = pytest.mark.row(37)
+
 CHAINS = ("c-june.1", "c-june", "account:acc_1")
 
 

@@ -154,6 +154,7 @@ async def walk(stage: Stage, *, kinds: tuple[str, ...] = ()) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.row(1, 2, 3)
 async def test_a_crash_anywhere_changes_nothing(
     database_url: str, tmp_path: Path, name: str
 ) -> None:
@@ -170,6 +171,7 @@ async def test_a_crash_anywhere_changes_nothing(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("delivery", ["early", "late"])
+@pytest.mark.row(1, 21)
 async def test_a_crash_amid_messages_changes_nothing(
     database_url: str, tmp_path: Path, valkey: ValkeyServer, delivery: str
 ) -> None:

@@ -48,6 +48,7 @@ def test_an_undisturbed_campaign_ends_as_asked(stage: Stage) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.row(1, 2, 3)
 def test_a_crash_at_any_effect_changes_no_outcome(singles: walks.Found) -> None:
     """Whichever effect a process dies at, before or after it: the outcomes are the same."""
     assert singles.wrongs == []
@@ -56,6 +57,7 @@ def test_a_crash_at_any_effect_changes_no_outcome(singles: walks.Found) -> None:
 
 
 @pytest.mark.parametrize("what", ["sleep", "rolled_back", "unanswered"])
+@pytest.mark.row(10, 22)
 def test_no_other_fault_at_any_effect_changes_an_outcome(stage: Stage, what: str) -> None:
     """The same where a process sleeps past its lease and wakes up, where a transaction fails at its
     commit, and where the commit's answer is lost.
@@ -83,6 +85,7 @@ def test_a_second_crash_on_the_way_back_changes_no_outcome(
 
 
 @pytest.mark.parametrize("seed", range(STORMS))
+@pytest.mark.row(2, 9, 17, 20, 21, 22, 23, 24)
 def test_no_storm_breaks_a_promise(stage: Stage, seed: int) -> None:
     """Deaths, zombies, outages, lies and people, all at once: nothing lost, nothing twice."""
     verdict = storm(stage, seed)
@@ -90,6 +93,7 @@ def test_no_storm_breaks_a_promise(stage: Stage, seed: int) -> None:
     assert verdict.wrongs == [], again
 
 
+@pytest.mark.row(2, 21, 22)
 def test_whatever_hypothesis_does_the_promises_hold(stage: Stage) -> None:
     """The same world in the hands of somebody who shrinks what fails."""
     Simulation.stage = stage

@@ -147,6 +147,7 @@ async def test_pages_that_never_end_are_not_followed_for_ever(sqlite_url: str) -
         assert not world.sim.writes
 
 
+@pytest.mark.row(18)
 async def test_402_stops_the_whole_campaign(sqlite_url: str) -> None:
     """What the plan lacks, no edit can do: the others are not attempted, and the reason is told."""
     async with a_world(sqlite_url) as world:
@@ -163,6 +164,7 @@ async def test_402_stops_the_whole_campaign(sqlite_url: str) -> None:
         world.audit_run()
 
 
+@pytest.mark.row(18)
 async def test_a_locked_account_is_parked_and_others_go_on(sqlite_url: str) -> None:
     """423: its owner must reconnect; nobody else waits for that."""
     async with a_world(sqlite_url) as world:
@@ -201,6 +203,7 @@ async def test_a_second_profile_works_on_while_the_first_is_locked(sqlite_url: s
         assert set((await world.drain(live)).values()) == {VERIFIED}
 
 
+@pytest.mark.row(17)
 async def test_an_expired_token_is_refreshed_once_for_all(sqlite_url: str) -> None:
     """Ten chunks of one account find it expired at the same time: one refresh call."""
     async with a_world(sqlite_url) as world:
@@ -216,6 +219,7 @@ async def test_an_expired_token_is_refreshed_once_for_all(sqlite_url: str) -> No
         world.audit_run()
 
 
+@pytest.mark.row(18)
 async def test_a_revoked_account_is_lost_and_says_so(sqlite_url: str) -> None:
     """400 invalid_grant is final: no further call is made for the account."""
     async with a_world(sqlite_url) as world:
@@ -236,6 +240,7 @@ async def test_a_revoked_account_is_lost_and_says_so(sqlite_url: str) -> None:
         assert len(world.sim.requests) == asked
 
 
+@pytest.mark.row(38)
 async def test_a_forgotten_account_fails_its_edits_without_a_call(sqlite_url: str) -> None:
     """accounts forget, while a campaign still waits."""
     async with a_world(sqlite_url) as world:
@@ -247,6 +252,7 @@ async def test_a_forgotten_account_fails_its_edits_without_a_call(sqlite_url: st
         assert not world.sim.requests
 
 
+@pytest.mark.row(23)
 async def test_somebody_elses_edit_in_between_is_not_overwritten(sqlite_url: str) -> None:
     """In doubt, then read: neither before nor target means a person was there (law 5)."""
     async with a_world(sqlite_url) as world:
@@ -263,6 +269,7 @@ async def test_somebody_elses_edit_in_between_is_not_overwritten(sqlite_url: str
         world.audit_run()
 
 
+@pytest.mark.row(23)
 async def test_a_title_changed_between_doubt_and_resend_survives(sqlite_url: str) -> None:
     """A field that the edit does not touch goes out with its current value."""
     async with a_world(sqlite_url) as world:

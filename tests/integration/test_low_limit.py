@@ -7,6 +7,8 @@ import pytest
 from tests.world import a_world
 from worker.simulator import Behaviour
 
+pytestmark = pytest.mark.row(16)
+
 EDITS = 90
 
 

@@ -21,6 +21,8 @@ from worker.simulator.faults import Match
 from worker.simulator.tokens import expire
 from worker.verify import verify_account
 
+pytestmark = pytest.mark.row(11)
+
 VERIFIED = ("verified", "verified")
 UPSTREAM = ("failed", "upstream")
 #: more than an edit has attempts

@@ -23,6 +23,8 @@ from worker.simulator.faults import Match
 from worker.simulator.tokens import revoke
 from worker.store import Account, NewAccount
 
+pytestmark = pytest.mark.row(18)
+
 VERIFIED = ("verified", "verified")
 LOCKED = ("skipped", "account_locked")
 REFUSED = ("failed", "unauthorized")

@@ -16,6 +16,8 @@ from worker.simulator.acts import Reply
 from worker.simulator.faults import Match
 from worker.verify import verify_account
 
+pytestmark = pytest.mark.row(4)
+
 VERIFIED = ("verified", "verified")
 
 

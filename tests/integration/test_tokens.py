@@ -77,6 +77,7 @@ async def another_process(world: World) -> AsyncIterator[Engine]:
         yield replace(world.engine, client=client, limiter=limiter, owner="test:2")
 
 
+@pytest.mark.row(17)
 async def test_two_processes_refresh_once(database_url: str) -> None:
     """One takes the lease in SQL, the other waits for the row to change (row 17)."""
     async with a_world(database_url) as world, another_process(world) as other:
@@ -242,6 +243,7 @@ async def test_a_refresh_does_not_leave_when_its_lease_may_be_over(sqlite_url: s
         assert refreshes(world) == 1
 
 
+@pytest.mark.row(19)
 async def test_new_tokens_find_an_account_that_was_called_lost_too_early(sqlite_url: str) -> None:
     """A process slept over its lease with the call under way; another was refused meanwhile."""
     async with a_world(sqlite_url) as world:
@@ -282,6 +284,7 @@ async def test_a_forgotten_account_ends_its_run_when_it_must_refresh(sqlite_url:
 
 
 @pytest.mark.parametrize("rotates", [True, False])
+@pytest.mark.row(19)
 async def test_a_process_that_dies_with_new_tokens_in_hand(
     sqlite_url: str, *, rotates: bool
 ) -> None:

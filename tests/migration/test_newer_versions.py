@@ -25,6 +25,8 @@ MIGRATION = '''"""What a later version needs."""
 import sqlalchemy as sa
 from alembic import op
 
+pytestmark = pytest.mark.row(26)
+
 revision = "{revision}"
 down_revision = "{before}"
 branch_labels = None

@@ -131,6 +131,7 @@ def transitions_of(tzid: str, year: int) -> list[datetime]:
 
 
 @pytest.mark.parametrize("year", [2011, 2026])
+@pytest.mark.row(33)
 def test_every_change_of_every_zone_is_refused_exactly_where_it_is_unclear(year: int) -> None:
     """The hours around each transition, against all readings found by trying (faults 33)."""
     count = 0
@@ -203,6 +204,7 @@ def test_whole_days_keep_the_time_on_the_clock(when: Timed, move: Shift) -> None
 
 
 @given(when=days_off, move=shifts())
+@pytest.mark.row(34)
 def test_an_all_day_event_stays_all_day_and_as_long(when: AllDay, move: Shift) -> None:
     """By days it moves, by anything else it does not (faults 34)."""
     there = moved(when, move, tzid=None, policy=STRICT)
@@ -270,6 +272,7 @@ moments = (
     end=st.none() | moments,
     tzid=st.none() | zones | st.text(max_size=10),
 )
+@pytest.mark.row(34)
 def test_rescheduling_keeps_kind_and_order_or_says_why_not(
     when: When, start: str | None, end: str | None, tzid: str | None
 ) -> None:
@@ -283,6 +286,7 @@ def test_rescheduling_keeps_kind_and_order_or_says_why_not(
 
 
 @given(when=events, tzid=st.text(max_size=30))
+@pytest.mark.row(33)
 def test_any_zone_name_moves_or_refuses(when: Timed, tzid: str) -> None:
     """Providers and files deliver zone names that no database knows (faults 33)."""
     answer = moved(when, Shift(days=1), tzid=tzid, policy=STRICT)

@@ -52,7 +52,7 @@ def test_without_a_date_our_clock_decides(date: str) -> None:
     assert retry_after_s(headers, now=NOW) == 20
 
 
-@pytest.mark.row(20)
+@pytest.mark.row(15, 20)
 @given(skew=st.timedeltas(timedelta(days=-2), timedelta(days=2)))
 def test_a_clock_that_is_off_does_not_matter(skew: timedelta) -> None:
     """The answer's own Date is the reference."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.builders import NOW
 from tests.unit.cronofy.scripted import NotingPace
 from worker.clock import ManualClock
 from worker.cronofy.throttle import Throttle
+
+pytestmark = pytest.mark.row(15, 16)
 
 
 def a_throttle() -> tuple[Throttle, NotingPace, ManualClock]:

@@ -169,6 +169,7 @@ def test_a_calendar_that_may_not_be_written_to_is_skipped(calendar: Calendar, co
         ({"calendar_id": "cal_2"}, Code.NOT_FOUND),
     ],
 )
+@pytest.mark.row(38)
 def test_an_event_that_must_not_be_touched_is_skipped(flags: dict[str, Any], code: Code) -> None:
     """Law 4, in the order of what the owner can do least about."""
     assert decided(event=an_event(**flags)) == Skip(code=code)
@@ -177,6 +178,7 @@ def test_an_event_that_must_not_be_touched_is_skipped(flags: dict[str, Any], cod
 @pytest.mark.parametrize(
     ("calendar", "event"), [(None, an_event()), (a_calendar(), None), (None, None)]
 )
+@pytest.mark.row(38)
 def test_what_was_not_read_is_not_found(calendar: Calendar | None, event: Event | None) -> None:
     """An unknown calendar and an unknown event are never written to blindly."""
     answer = decide(a_wanted(), event, calendar=calendar, policy=a_policy(), now=NOW)
@@ -343,6 +345,7 @@ def test_beyond_the_last_year_is_outside_of_any_window() -> None:
         ("Planning", a_patch(description="x" * 4097), Code.WOULD_TRUNCATE),
     ],
 )
+@pytest.mark.row(35)
 def test_an_edit_that_would_lose_the_title_or_cut_a_text_is_skipped(
     summary: str, patch: Patch, code: Code
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_naive_time_in_an_unknown_zone_is_refused() -> None:
     "move",
     [Reschedule(start="2026-07-01"), Reschedule(end="2026-07-02")],
 )
+@pytest.mark.row(34)
 def test_a_date_does_not_fit_a_timed_event(move: Reschedule) -> None:
     """A timed event never becomes an all-day one by accident."""
     assert rescheduled(timed(), move, tzid=None, policy=STRICT) == KindMismatch()
@@ -169,6 +170,7 @@ def test_a_time_does_not_fit_an_all_day_event(move: Reschedule) -> None:
         (all_day(), Reschedule(end="2026-06-02")),
     ],
 )
+@pytest.mark.row(34)
 def test_an_end_that_is_not_after_the_start_is_refused(
     event: AllDay | Timed, move: Reschedule
 ) -> None:
@@ -199,6 +201,7 @@ def test_an_event_without_length_may_stay_so(event: AllDay | Timed, move: Resche
         (all_day(days=3), Reschedule(start="9999-12-31")),
     ],
 )
+@pytest.mark.row(34)
 def test_beyond_the_calendar_is_refused(event: AllDay | Timed, move: Reschedule) -> None:
     """Years 1 and 9999 are texts like any other; they must not end a worker."""
     assert rescheduled(event, move, tzid=None, policy=STRICT) == Ambiguous(why="range")

@@ -129,6 +129,7 @@ def test_the_edits_own_zone_moves_both_ends_and_is_not_shown() -> None:
     )
 
 
+@pytest.mark.row(33)
 def test_a_skipped_time_is_refused_with_both_readings() -> None:
     """02:30 does not exist in Paris on 29 March 2026; a person has to say what is meant."""
     night = timed("2026-03-28T01:30", tzid="Europe/Paris")
@@ -139,6 +140,7 @@ def test_a_skipped_time_is_refused_with_both_readings() -> None:
     assert str(answer) == "gap: 2026-03-29T00:30:00Z or 2026-03-29T01:30:00Z"
 
 
+@pytest.mark.row(33)
 def test_a_repeated_time_is_refused_with_both_readings() -> None:
     """02:30 comes twice in Paris on 25 October 2026."""
     night = timed("2026-10-24T00:30", minutes=15, tzid="Europe/Paris")
@@ -224,6 +226,7 @@ def test_no_length_comes_about_either() -> None:
         "a" * 300,
     ],
 )
+@pytest.mark.row(33)
 def test_an_unknown_zone_is_refused(name: str) -> None:
     """A clock that cannot be told is not moved; UTC would be a guess, the host's zone worse."""
     event = timed(tzid=name or "x", end_tzid="Etc/UTC")
@@ -254,6 +257,7 @@ def test_an_all_day_event_moves_by_days() -> None:
     )
 
 
+@pytest.mark.row(34)
 def test_an_all_day_event_does_not_move_by_hours() -> None:
     """Even 24 of them: whoever writes hours has timed events in mind."""
     move = Shift(seconds=86_400)
@@ -262,6 +266,7 @@ def test_an_all_day_event_does_not_move_by_hours() -> None:
 
 @pytest.mark.parametrize("when", [all_day("9999-12-30"), timed("9999-12-30T09:00")])
 @pytest.mark.parametrize("elapsed", [True, False])
+@pytest.mark.row(34)
 def test_beyond_the_last_year_is_refused(when: AllDay | Timed, elapsed: bool) -> None:
     """Providers deliver year 9999; that must not end a worker."""
     move = Shift(days=5, elapsed=elapsed)
