@@ -11,12 +11,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
-from tests.faults.simulation import walks
+from tests.faults.simulation import machine, walks
 from tests.faults.simulation.ground import LONGEST_LAG_S
-from tests.faults.simulation.machine import Simulation
 from tests.faults.simulation.people import PATCHES, after
 from tests.faults.simulation.stage import Stage, a_stage
 from tests.faults.simulation.storm import storm
@@ -95,18 +92,8 @@ def test_no_storm_breaks_a_promise(stage: Stage, seed: int) -> None:
 
 @pytest.mark.row(2, 21, 22)
 def test_whatever_hypothesis_does_the_promises_hold(stage: Stage) -> None:
-    """The same world in the hands of somebody who shrinks what fails."""
-    Simulation.stage = stage
-    run_state_machine_as_test(
-        Simulation,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=30,
-            deadline=None,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    """The same world in the hands of somebody who looks for trouble."""
+    machine.run(stage, examples=EXAMPLES)
 
 
 def test_the_next_campaign_keeps_what_one_without_proof_has_written(stage: Stage) -> None:

@@ -1,15 +1,25 @@
-"""The simulation as a Hypothesis state machine: what fails is shrunk to the least that still fails.
+"""The simulation as a Hypothesis state machine.
 
 What may befall the world is the same as in a storm; here Hypothesis chooses, rule by rule. A
-failure is printed as a short program, with a line to run the very same one again.
+failure is printed as a program, with a line to run the very same one again. To have it shrunk to
+the least that still fails takes minutes: with `CALPATCH_TEST_SHRINK=1`, and a longer `--timeout`.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.faults.simulation.ground import LONGEST_LAG_S
 from tests.faults.simulation.judge import judge
@@ -21,6 +31,8 @@ from tests.faults.simulation.storm import ITEM_FAULTS, MOST_CAMPAIGNS
 from tests.faults.simulation.world import PLANS, a_world
 from worker.simulator import Fault
 from worker.simulator.faults import Match
+
+SHRINKS = "CALPATCH_TEST_SHRINK"
 
 few = st.integers(0, 7)
 kinds = st.one_of(st.sampled_from(sorted(EDITABLE)), st.sampled_from(sorted(KINDS)))
@@ -186,3 +198,22 @@ class Simulation(RuleBasedStateMachine):
                 self.world.drain()
                 verdict = judge(self.world)
                 assert verdict.is_right, "\n".join(verdict.wrongs)
+
+
+def run(stage: Stage, *, examples: int) -> None:
+    """Have Hypothesis live so many lives; raises what the first bad one ended with."""
+    Simulation.stage = stage
+    phases = [Phase.explicit, Phase.generate]
+    if os.environ.get(SHRINKS):
+        phases.append(Phase.shrink)
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        deadline=None,
+        database=None,
+        phases=phases,
+        print_blob=True,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Simulation, settings=chosen)  # type: ignore[no-untyped-call]
