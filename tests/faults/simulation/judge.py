@@ -9,7 +9,7 @@ recovered   lines that ended well although a process died on them, or an answer 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,9 @@ from worker.simulator.moments import moment_of
 from worker.store import Outcome
 
 if TYPE_CHECKING:
-    from tests.faults.simulation.provider import Line, Past
+    from tests.faults.simulation.provider import Line
     from tests.faults.simulation.watch import Sent
     from tests.faults.simulation.world import World
-    from worker.simulator.values import Event, Key
 
 #: Outcomes that say that the event was not written to.
 UNTOUCHED = frozenset(
@@ -143,7 +142,7 @@ def _contradictions(world: World, outcome: Outcome, sent: list[Sent]) -> Iterato
         yield "says verified, but no write took effect"
     if outcome.state is EditState.VERIFIED and not meddled and taken and not _shows(world, line):
         yield "says verified, but the event shows something else"
-    if outcome.state is EditState.CONFLICT and not (meddled or _shows_late(world, key)):
+    if outcome.state is EditState.CONFLICT and not meddled:
         yield "tells of a conflict with nobody"
     if outcome.code in AUTHORIZATION and not world.may_lose_authorization:
         yield "lost the account without a cause"
@@ -155,27 +154,8 @@ def _shows(world: World, line: Line) -> bool:
     mine = [at for at, one in enumerate(past) if one.line == line]
     if not mine or mine != list(range(mine[0], mine[-1] + 1)):
         return False
-    wishes = (after(base, world.asked[line]) for base in _bases(world, past[: mine[0]]))
-    return any(wish is not None and wish.is_shown_by(past[mine[-1]].event) for wish in wishes)
-
-
-def _bases(world: World, past: Sequence[Past]) -> Iterator[Event]:
-    """Yield the states that an edit may have been resolved on: the latest one, as a rule.
-
-    A line without proof ends before its write shows, so that the next campaign may still read the
-    state before: a gap that is known.
-    """
-    for one in reversed(past):
-        yield one.event
-        if one.line is None or world.watch.edits[one.line].state != EditState.UNVERIFIED:
-            return
-
-
-def _shows_late(world: World, key: Key) -> bool:
-    """Tell whether a line without proof has written to an event: the gap that `_bases` names."""
-    rows = world.watch.edits.values()
-    mine = (row.state for row in rows if (row.calendar_id, row.event_uid) == key)
-    return EditState.UNVERIFIED in mine
+    wish = after(past[mine[0] - 1].event, world.asked[line])
+    return wish is not None and wish.is_shown_by(past[mine[-1]].event)
 
 
 def _written(sent: Sent) -> tuple[object, object]:

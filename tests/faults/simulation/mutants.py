@@ -152,7 +152,7 @@ def goes_on_after_a_cancellation(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(work.Work, "may_send", property(lambda _: True))
 
 
-@mutant(Walks("sleep", at=36))
+@mutant(Walks("sleep", at=32))
 def trusts_its_lease_for_ever(patched: pytest.MonkeyPatch) -> None:
     """A process that wakes up does not look how long it slept."""
     patched.setattr(engine.Hold, "is_held", property(lambda _: True))
@@ -177,7 +177,7 @@ def proves_by_the_target_alone(patched: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- the store
 
 
-@mutant(Walks("sleep", at=14))
+@mutant(Walks("sleep", at=34))
 def writes_without_a_fence(patched: pytest.MonkeyPatch) -> None:
     """Whoever knows the chunk's id may write about it, whatever the epoch."""
     patched.setattr(

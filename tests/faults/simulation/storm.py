@@ -42,7 +42,7 @@ def storm(stage: Stage, seed: int, *, steps: int = STEPS) -> Verdict:
         "lag_max_s": rng.choice([0.5, LONGEST_LAG_S]),
     }
     changed = {
-        "lease": rng.choice([30.0, 30.0, 10.0, 3.0]),
+        "lease": rng.choice([20.0, 20.0, 10.0, 3.0]),
         "chunk_budget": rng.choice([75.0, 75.0, 1.0]),
         "batch_size": rng.choice([1, 2, 50]),
     }

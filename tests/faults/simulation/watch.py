@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tests.faults.simulation.provider import Line
     from tests.faults.simulation.world import World
 
-MAX_ATTEMPTS = 5
+#: A campaign's own bound, and the deaths of workers, which use up none: three make a chunk
+#: poisonous, and each half of it may kill as often again.
+MOST_ATTEMPTS = 5 + 6
 #: Seconds after which nothing of a cancelled campaign leaves any more (faults row 24).
 CANCELLED_S = 5.0
 #: Answers that say for sure that a write was not taken.
@@ -116,7 +118,7 @@ class Watch:
         arrow = (EditState(was.state), EditState(now.state))
         if arrow[0] is not arrow[1] and arrow[1] not in TRANSITIONS[arrow[0]]:
             self.note(f"{name} went from {was.state} to {now.state}")
-        if now.attempts > MAX_ATTEMPTS:
+        if now.attempts > MOST_ATTEMPTS:
             self.note(f"{name} was tried {now.attempts} times")
         if was.target is not None and _ends(was.target) != _ends(now.target):
             self.note(f"{name} has got another target")

@@ -38,7 +38,7 @@ ENOUGH_S = 3 * 3600.0
 #: What may befall a process at an effect: it dies, it freezes for longer than its lease, or the
 #: transaction (this one or its next) fails at its commit, or has its answer lost.
 PLANS = ("death", "sleep", "rolled_back", "unanswered")
-SLEEP_S = 45.0
+SLEEP_S = 26.0  # the lease and a little: another process is in the middle of the work then
 #: Seconds after which a process that has asked for new tokens has surely stored them.
 REFRESH_S = 65.0
 
