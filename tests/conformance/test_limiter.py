@@ -542,6 +542,28 @@ class TestLoss:
         await asyncio.gather(*(limiter.acquire(2) for limiter in limiters))
         assert (await limiters[0].state()).windows[0].used == 24
 
+    @pytest.mark.row(6)
+    async def test_a_new_log_grants_nothing_though_its_pause_is_lost(
+        self, opened: Make, redis_url: str
+    ) -> None:
+        """Keys may be lost one after the other: the wait for everybody's grants is in the log."""
+        fresh = opened("10/min", settle_s=5)
+        assert await is_refused(fresh)
+        told(redis_url, "DEL", "calpatch:{cronofy}:pause")
+        assert await is_refused(fresh)
+
+    @pytest.mark.row(6)
+    async def test_a_log_that_is_lost_while_grants_are_put_back_is_a_new_one(
+        self, opened: Make, redis_url: str
+    ) -> None:
+        """Whoever puts its own grants into an empty log must not hide that others' are missing."""
+        one, other = (opened("10/min", settle_s=shared.SETTLE_S) for _ in range(2))
+        await one.acquire(4, timeout_s=5)
+        await other.acquire(4, timeout_s=5)
+        told(redis_url, "DEL", "calpatch:{cronofy}:log")
+        one._reconnected.set()
+        assert await refused(one, 3, timeout_s=5) > 50
+
     async def test_a_log_without_its_newest_slots_is_mended(
         self, opened: Make, redis_url: str
     ) -> None:

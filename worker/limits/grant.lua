@@ -2,7 +2,8 @@
 --
 -- KEYS  1 log    list of grants, newest first, one entry "<time us>:<token>:<n>" per unit of weight
 --       2 pause  nobody is granted anything before this time (us); expires by itself
---       3 born   which log this is; a new one means that the old one was lost
+--       3 born   which log this is, "<us>:<token>": a new one means that the old one was lost, and
+--                grants nothing before that time
 --       4 pace   how far refusals have slowed us down (see pace.lua)
 -- ARGV  1 the log that the caller's own grants are in, '' when it has none to tell
 --       2 a token that no other call uses     3 weight, 0 to take grants back only
@@ -32,16 +33,20 @@ local newest = redis.call('LINDEX', KEYS[1], 0)
 local pause = tonumber(redis.call('GET', KEYS[2]) or 0)
 if not (born and newest) then
   -- First start, flushed, or restarted empty. Whoever remembers grants puts them back meanwhile.
-  born = ARGV[2]
+  local settled = now + tonumber(ARGV[5])
+  born = string.format('%.0f', settled) .. ':' .. ARGV[2]
   redis.call('SET', KEYS[3], born)
   if not newest then redis.call('LPUSH', KEYS[1], '0:born') end
-  local settled = now + tonumber(ARGV[5])
   if settled > now and settled > pause then
     pause = settled
     redis.call('SET', KEYS[2], string.format('%.0f', pause),
       'PX', string.format('%.0f', math.ceil((pause - now) / 1000)))
   end
 end
+-- The pause is for everybody to see; should it get lost, the log itself still knows. A time that is
+-- further away is from before the clock was set back.
+local settling = time_of(born)
+if settling - now <= tonumber(ARGV[5]) then pause = math.max(pause, settling) end
 if ARGV[1] ~= '' and ARGV[1] ~= born then return {-1, 0, 0, born, 0} end
 
 local first = 8

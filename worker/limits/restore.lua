@@ -2,9 +2,10 @@
 --
 -- KEYS  1 log     3 born (see grant.lua)
 -- ARGV  1 how many entries to keep     2... entries
--- Reply which log this is now, '' when there is none: then the next grant begins one
+-- Reply which log this is now, '' when there is none: then the next grant begins one. Entries that
+-- were put into a lost log would hide from others that theirs are missing.
 local born = redis.call('GET', KEYS[3])
-if not born then return '' end
+if not born or redis.call('EXISTS', KEYS[1]) == 0 then return '' end
 
 local function time_of(entry)
   return tonumber(string.match(entry, '^%d+'))
