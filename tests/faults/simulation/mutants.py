@@ -217,8 +217,7 @@ def poisons_what_is_on_its_way(patched: pytest.MonkeyPatch) -> None:
     real = poison.text
 
     def text(sql: str) -> Any:
-        return real(sql.replace("CASE state WHEN 'sending' THEN 'unverified'", "CASE state"
-                                " WHEN 'nothing' THEN 'unverified'"))  # fmt: skip
+        return real(sql.replace("ELSE 'unverified' END, code", "ELSE 'failed' END, code"))
 
     patched.setattr(poison, "text", text)
 
