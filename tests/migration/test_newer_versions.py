@@ -17,6 +17,8 @@ from worker.errors import StoreUnavailable
 from worker.store import Database, Store, migrate, require_schema, versions
 from worker.store.schema import migrations_folder, revisions
 
+pytestmark = pytest.mark.row(26)
+
 HEAD = revisions()[-1]
 NEXT = f"{int(HEAD) + 1:04}"
 
@@ -24,8 +26,6 @@ NEXT = f"{int(HEAD) + 1:04}"
 MIGRATION = '''"""What a later version needs."""
 import sqlalchemy as sa
 from alembic import op
-
-pytestmark = pytest.mark.row(26)
 
 revision = "{revision}"
 down_revision = "{before}"
