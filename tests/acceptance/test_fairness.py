@@ -20,6 +20,8 @@ from tests.fleet import Fleet, a_fleet, pause
 from worker.app import submit
 from worker.model import ENDED, Policy
 
+pytestmark = pytest.mark.nightly
+
 #: The rate of the application, all of which calpatch may use.
 RATE = "40/s"
 LATENCY = "latency_s=[0.1, 0.2]"

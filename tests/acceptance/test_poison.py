@@ -14,7 +14,7 @@ from tests.acceptance.test_workers import FEW, submitted, taken
 from tests.fleet import Fleet, a_fleet, pause
 from worker.model import ENDED, EditState
 
-pytestmark = pytest.mark.row(4)
+pytestmark = [pytest.mark.row(4), pytest.mark.nightly]
 
 SETTINGS = {
     "CALPATCH_LEASE": "2",

@@ -172,6 +172,7 @@ async def test_a_crash_anywhere_changes_nothing(
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("delivery", ["early", "late"])
 @pytest.mark.row(1, 21)
+@pytest.mark.nightly
 async def test_a_crash_amid_messages_changes_nothing(
     database_url: str, tmp_path: Path, valkey: ValkeyServer, delivery: str
 ) -> None:

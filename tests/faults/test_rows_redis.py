@@ -23,6 +23,8 @@ from tests.faults.runs import (
 )
 from tests.fleet import Fleet, a_fleet, pause
 
+pytestmark = pytest.mark.nightly
+
 #: small chunks, of which some wait in Redis, and small batches, of which some are at the API
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4", "CALPATCH_CHUNK_SIZE": "8"}
 

@@ -24,6 +24,8 @@ from tests.fleet import Fleet, a_fleet, pause
 from worker.embedded import postgres_server
 from worker.model import EditState
 
+pytestmark = pytest.mark.nightly
+
 #: small batches, each a while at the API: there is always one on its way
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4"}
 

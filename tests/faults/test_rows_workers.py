@@ -32,6 +32,8 @@ from tests.fleet import Fleet, a_fleet, pause
 from worker.model import CampaignState, EditState
 from worker.store import Database, Note
 
+pytestmark = pytest.mark.nightly
+
 #: small chunks and small batches: there is always some of both under way
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4", "CALPATCH_CHUNK_SIZE": "16"}
 LAUNCHER = ("-m", "tests.faults.launcher")

@@ -23,7 +23,7 @@ from tests.security.planted import (
     bad_day,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.nightly]
 
 
 @pytest.fixture(
