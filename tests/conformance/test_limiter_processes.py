@@ -21,7 +21,7 @@ from worker.embedded import ValkeyServer
 from worker.limits import MemoryLimiter, Rate, open_limiter, parse_rate
 from worker.rules import Turn
 
-pytestmark = [pytest.mark.slow, pytest.mark.redis]
+pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.nightly]
 
 
 WORKER = textwrap.dedent("""

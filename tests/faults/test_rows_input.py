@@ -20,8 +20,6 @@ MB = 1_000_000
 SIZE_MB = int(os.environ.get("CALPATCH_TEST_CSV_MB", "40"))
 MEASURE = """
 import resource, subprocess, sys
-
-pytestmark = pytest.mark.nightly
 subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
