@@ -181,16 +181,14 @@ def take_snapshot(
 
     The campaign's row is read last: a state of "ended" is never older than the counts beside it.
     """
-    counts = store.reading.counts(campaign_id)
+    counts, calls = _tallies(store, campaign_id)
     work = store.reading.open_work(campaign_id)
     due_s, running = store.reading.waiting(campaign_id)
-    calls = tuple(store.reading.calls(campaign_id))
     campaign = store.campaigns.get(campaign_id)
     if campaign is None:
         return None
     if campaign.state in ENDED:
-        counts = store.reading.counts(campaign_id)
-        calls = tuple(store.reading.calls(campaign_id))
+        counts, calls = _tallies(store, campaign_id)
     pulses = store.queue.pulses()
     waits = campaign.state not in ENDED and not running
     return Snapshot(
@@ -210,6 +208,12 @@ def take_snapshot(
         blocked=_blocked(store) if waits else (),
         outages=_outages_of(store, campaign, outages_in(pulses)),
     )
+
+
+def _tallies(
+    store: Store, campaign_id: str
+) -> tuple[dict[tuple[EditState, str], int], tuple[CallRow, ...]]:
+    return store.reading.counts(campaign_id), tuple(store.reading.calls(campaign_id))
 
 
 def outages_in(pulses: Mapping[str, float]) -> dict[str, float]:

@@ -76,17 +76,21 @@ def store_campaign(
             count=total, progress=progress,
         )  # fmt: skip
     _insert_chunks(database, connection, chunks=places, campaign_id=campaign_id)
+    note = _submitted(new, edits=total, chunks=len(places))
+    note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
+    _tell_skipped(database, connection, campaign_id=campaign_id, actor=new.owner)
+    settle(database, connection, campaign_id=campaign_id)
+
+
+def _submitted(new: NewCampaign, *, edits: int, chunks: int) -> Note:
     detail = {
         "key": new.key,
         "reason": new.reason,
         "content": new.digest,
-        "edits": total,
-        "chunks": len(places),
+        "edits": edits,
+        "chunks": chunks,
     }
-    note = Note(actor=new.owner, action="campaign.submitted", detail=detail)
-    note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
-    _tell_skipped(database, connection, campaign_id=campaign_id, actor=new.owner)
-    settle(database, connection, campaign_id=campaign_id)
+    return Note(actor=new.owner, action="campaign.submitted", detail=detail)
 
 
 def _insert(
