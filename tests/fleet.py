@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from tests.accounts_file import import_accounts
 from tests.auditor import Verdict, audit_run, truth_at
 from tests.faults.proxy import Proxy, a_proxy
-from tests.faults.supervisor import Supervisor
+from tests.faults.rounds import every
 from worker.embedded import ValkeyServer, valkey_server
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET
@@ -29,6 +29,8 @@ from worker.store import Database, Store, migrate
 from worker.tokens import Vault, generate_key
 
 ROOT = Path(__file__).parents[1]
+#: seconds between two looks whether something has died
+LOOK_S = 0.2
 #: settings of the tests themselves
 OURS = "CALPATCH_TEST_"
 
@@ -47,8 +49,8 @@ class Fleet:
     clock: subprocess.Popen[bytes] | None = None
     #: by "redis", "database" and "api": what stands before them, where a test has asked for it
     proxies: dict[str, Proxy] = field(default_factory=dict)
-    #: starts dead processes again, where a test has asked for it
-    supervisor: Supervisor | None = None
+    #: how many dead processes have been started again, where a test has asked for it
+    restarts: int = 0
 
     @property
     def edits(self) -> Path:
@@ -58,6 +60,14 @@ class Fleet:
         """Ask the simulator's control API."""
         with urllib.request.urlopen(f"{self.simulator_url}/_sim/{path}", timeout=60) as answer:
             return bytes(answer.read())
+
+    def control(self, path: str, body: Mapping[str, object] | None, *, method: str = "") -> None:
+        """Meddle with the simulator by its control API."""
+        data = None if body is None else json.dumps(dict(body)).encode()
+        request = urllib.request.Request(
+            f"{self.simulator_url}/_sim/{path}", data=data, method=method or None
+        )
+        urllib.request.urlopen(request, timeout=30).close()
 
     def simulator_lines(self, path: str) -> list[Any]:
         """Ask for JSON lines."""
@@ -106,15 +116,15 @@ class Fleet:
         self.clock = self._start("beat", whole)
         return self.clock
 
-    def revive(self) -> int:
-        """Start anew what has died, as a supervisor does; returns how many processes."""
-        dead = [at for at, worker in enumerate(self.workers) if worker.poll() is not None]
-        for at in dead:
-            self.workers[at] = self._start(f"worker{at}", self.workers[at].args)
-        if self.clock is None or self.clock.poll() is None:
-            return len(dead)
-        self.clock = self._start("beat", self.clock.args)
-        return len(dead) + 1
+    def revive(self) -> None:
+        """Start anew what has died, as systemd, compose and Kubernetes do."""
+        for at, worker in enumerate(self.workers):
+            if worker.poll() is not None:
+                self.workers[at] = self._start(f"worker{at}", worker.args)
+                self.restarts += 1
+        if self.clock is not None and self.clock.poll() is not None:
+            self.clock = self._start("beat", self.clock.args)
+            self.restarts += 1
 
     def _start(self, name: str, command: Any, *, code: Path = ROOT) -> subprocess.Popen[bytes]:
         environ = self.environ if code == ROOT else self.environ | {"PYTHONPATH": str(code)}
@@ -200,7 +210,7 @@ def a_fleet(
         stack.callback(fleet.stop_clock)
         fleet.start_clock()
         if supervised:
-            fleet.supervisor = stack.enter_context(Supervisor(fleet.revive))
+            stack.enter_context(every(LOOK_S, fleet.revive))
         # What frozen processes do with their last breath has nobody to wait for.
         stack.callback(lambda: [proxy.heal() for proxy in proxies.values()])
         yield fleet

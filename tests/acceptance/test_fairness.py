@@ -6,17 +6,15 @@ The limit is steady, without a minute that may be unspent, so that every call ha
 from __future__ import annotations
 
 import csv
-import json
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_main_job import wait_for_end
 from tests.fleet import Fleet, a_fleet, pause
+from tests.runs import fault, wait_for_end
 from worker.app import submit
 from worker.model import ENDED, Policy
 
@@ -29,7 +27,7 @@ SETTINGS = {"CALPATCH_RATE": RATE}
 #: What the clock's ticks may add, in seconds: the end is noticed, read-backs are announced by it.
 TICKS_S = 2.0
 #: Edits and accounts of a small campaign.
-FEW_EDITS, FEW_ACCOUNTS = 100, 5
+SMALL_EDITS, SMALL_ACCOUNTS = 100, 5
 
 
 @contextmanager
@@ -94,17 +92,13 @@ def runs(fleet: Fleet, campaign_id: str) -> bool:
 
 def take_few(accounts: list[list[dict[str, str]]]) -> list[dict[str, str]]:
     """Take the rows of a small campaign off the list of accounts."""
-    taken = [accounts.pop() for _ in range(FEW_ACCOUNTS)]
-    return [row for rows in taken for row in rows[: FEW_EDITS // FEW_ACCOUNTS]]
+    taken = [accounts.pop() for _ in range(SMALL_ACCOUNTS)]
+    return [row for rows in taken for row in rows[: SMALL_EDITS // SMALL_ACCOUNTS]]
 
 
 def arm(fleet: Fleet, sub: str, act: dict[str, object]) -> None:
     """Have the simulator do something to every call of one account."""
-    fault = {"match": {"sub": sub, "times": None}, "act": act}
-    request = urllib.request.Request(
-        f"{fleet.simulator_url}/_sim/faults", data=json.dumps(fault).encode()
-    )
-    urllib.request.urlopen(request, timeout=10).close()
+    fault(fleet, {"sub": sub, "times": None}, act)
 
 
 @pytest.mark.slow
@@ -119,7 +113,7 @@ def test_a_small_campaign_is_not_kept_waiting_by_a_large_one(
     """
     large, events = (400, 20) if shape == "sparse" else (40, 400)
     with a_deployment(
-        tmp_path, database_url, accounts=large + 3 * FEW_ACCOUNTS, events=events
+        tmp_path, database_url, accounts=large + 3 * SMALL_ACCOUNTS, events=events
     ) as fleet:
         accounts = list(accounts_of(fleet).values())
         few = [take_few(accounts) for _ in range(3)]

@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_main_job import wait_for_end
-from tests.acceptance.test_workers import FEW, check, submitted, taken
-from tests.fleet import Fleet, a_fleet, pause
+from tests.fleet import a_fleet, pause
+from tests.runs import SMALL, ended_well, fault, submitted, wait_for_end
 from worker.model import EditState
 from worker.report.snapshot import outages_in
 
 pytestmark = pytest.mark.row(11)
 
 
-def control(fleet: Fleet, method: str, body: object = None) -> None:
-    """Arm or disarm the simulator's faults."""
-    request = urllib.request.Request(
-        f"{fleet.simulator_url}/_sim/faults",
-        data=None if body is None else json.dumps(body).encode(),
-        method=method,
-    )
-    urllib.request.urlopen(request, timeout=10).close()
-
-
 @pytest.mark.slow
 def test_an_outage_is_told_and_costs_no_edit(database_url: str, tmp_path: Path) -> None:
     """Two workers, each finding out for itself; people see why; afterwards all goes on (row 11)."""
-    with a_fleet(tmp_path, database_url, simulate=FEW) as fleet:
-        down = {"match": {"route": "any", "times": None}, "act": {"do": "reply", "status": 503}}
-        control(fleet, "POST", down)
+    with a_fleet(tmp_path, database_url, simulate=SMALL) as fleet:
+        fault(fleet, {"route": "any", "times": None}, {"do": "reply", "status": 503})
         campaign = submitted(fleet)
         deadline = time.monotonic() + 40
         reason = ""
@@ -48,13 +35,12 @@ def test_an_outage_is_told_and_costs_no_edit(database_url: str, tmp_path: Path) 
         asked = len(fleet.simulator_lines("requests"))
         assert asked < 40, "a few calls for each process to find out, then only probes"
 
-        control(fleet, "DELETE")
+        fleet.control("faults", None, method="DELETE")
         wait_for_end(fleet, campaign, within_s=60)
 
-        assert max(taken(fleet).values()) == 1
         outcomes = list(fleet.store.reading.outcomes(campaign))
         assert not [one for one in outcomes if one.state is EditState.FAILED]
-        check(fleet, campaign)
+        ended_well(fleet, campaign)
         # One that another process left after that is soon stale.
         deadline = time.monotonic() + 60
         while outages_in(fleet.store.queue.pulses()):

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_main_job import starts, target_start
-from tests.acceptance.test_workers import FEW, submitted, taken
 from tests.fleet import Fleet, a_fleet, pause
+from tests.runs import SMALL, submitted, taken
 from worker.model import ENDED, EditState
 
 pytestmark = [pytest.mark.row(4), pytest.mark.nightly]
@@ -79,7 +78,7 @@ def test_an_edit_that_kills_its_worker_ends_by_name_and_no_other_does(
     sqlite_url: str, tmp_path: Path, *, moment: str, count: int, state: EditState, most: int
 ) -> None:
     """Wherever in its life: a bounded number of workers dies, and its neighbours are proven."""
-    with a_fleet(tmp_path, sqlite_url, simulate=FEW, workers=0, settings=SETTINGS) as fleet:
+    with a_fleet(tmp_path, sqlite_url, simulate=SMALL, workers=0, settings=SETTINGS) as fleet:
         uids = keep_good_lines(fleet, count)
         deadly = uids[count // 2]
         fleet.environ |= {"TEST_DEADLY_UID": deadly, "TEST_DEADLY_AT": moment}
@@ -94,20 +93,9 @@ def test_an_edit_that_kills_its_worker_ends_by_name_and_no_other_does(
             (EditState.VERIFIED, "verified")
         }
         assert 1 < deaths <= most
-        check_calendar(fleet, campaign)
+        assert max(taken(fleet).values()) == 1
         report = fleet.calpatch("results", campaign, "--out", str(tmp_path / "results"))
         assert report.returncode == 0, report.stderr
         failed = (tmp_path / "results" / "failed.csv").read_text()
         assert deadly in failed
         assert "poison" in failed
-
-
-def check_calendar(fleet: Fleet, campaign: str) -> None:
-    """What is verified is where it shall be, each written once; the audit holds."""
-    events = {one["event_uid"]: one["event"] for one in fleet.simulator_lines("events")}
-    for one in fleet.store.reading.outcomes(campaign):
-        if one.state is EditState.VERIFIED:
-            assert one.target is not None
-            assert starts(events[one.event_uid]) == target_start(one.target.when)
-    assert max(taken(fleet).values()) == 1
-    assert not fleet.store.audit.verify()[1]

@@ -6,8 +6,6 @@ import base64
 import json
 import signal
 import time
-import urllib.request
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +13,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.acceptance.test_main_job import starts, target_start, wait_for_end
 from tests.fleet import Fleet, a_fleet, pause
-from worker.app import submit
+from tests.runs import SMALL, ended_well, submitted, taken, until, wait_for_end
 from worker.dispatch import message_lists
-from worker.model import EditState, Policy
-
-FEW = ["--accounts", "1", "--events", "60", "--rate", "off", "--behaviour", "lag_s=0.2"]
+from worker.model import EditState
 
 
 @contextmanager
@@ -29,47 +24,10 @@ def a_submitted_campaign(
     folder: Path, database_url: str, *, fault: Mapping[str, object] | None = None, workers: int = 1
 ) -> Iterator[tuple[Fleet, str]]:
     """Start a small fleet, arm a fault, submit; the test does the rest."""
-    with a_fleet(folder, database_url, simulate=FEW, workers=workers) as fleet:
+    with a_fleet(folder, database_url, simulate=SMALL, workers=workers) as fleet:
         if fault:
-            body = json.dumps(fault).encode()
-            request = urllib.request.Request(f"{fleet.simulator_url}/_sim/faults", data=body)
-            urllib.request.urlopen(request, timeout=10).close()
+            fleet.control("faults", fault)
         yield fleet, submitted(fleet)
-
-
-def submitted(fleet: Fleet, key: str = "k") -> str:
-    """Submit the fleet's edits, and return the campaign."""
-    return submit(
-        fleet.settings,
-        fleet.store,
-        path=str(fleet.edits),
-        key=key,
-        reason="test",
-        owner="test",
-        policy=Policy(),
-    ).campaign.id
-
-
-def taken(fleet: Fleet) -> Counter[tuple[str, str]]:
-    """Return how often each event was written to."""
-    writes = fleet.simulator_lines("writes")
-    return Counter((one["calendar_id"], one["event_uid"]) for one in writes if one["taken"])
-
-
-def check(fleet: Fleet, campaign: str) -> None:
-    """Every verified event is where it shall be, and the audit holds."""
-    events = {
-        (one["calendar_id"], one["event_uid"]): one["event"]
-        for one in fleet.simulator_lines("events")
-    }
-    outcomes = list(fleet.store.reading.outcomes(campaign))
-    verified = [one for one in outcomes if one.state is EditState.VERIFIED]
-    assert len(verified) > 30
-    for one in verified:
-        assert one.target is not None
-        event = events[one.calendar_id, one.event_uid]
-        assert starts(event) == target_start(one.target.when)
-    assert not fleet.store.audit.verify()[1]
 
 
 @pytest.mark.slow
@@ -82,10 +40,7 @@ def test_a_worker_killed_between_post_and_record_leads_to_no_second_write(
         "act": {"do": "delay", "seconds": 30},
     }
     with a_submitted_campaign(tmp_path, database_url, fault=slow_answer) as (fleet, campaign):
-        deadline = time.monotonic() + 40
-        while not taken(fleet):
-            assert time.monotonic() < deadline, fleet.logs()[-2000:]
-            pause(0.05)
+        until(lambda: taken(fleet), fleet)
         fleet.workers[0].kill()
         in_doubt = fleet.store.reading.counts(campaign)
         assert any(state is EditState.SENDING for state, _ in in_doubt)
@@ -93,8 +48,7 @@ def test_a_worker_killed_between_post_and_record_leads_to_no_second_write(
 
         wait_for_end(fleet, campaign, within_s=90)
 
-        assert max(taken(fleet).values()) == 1
-        check(fleet, campaign)
+        ended_well(fleet, campaign)
 
 
 @pytest.mark.slow
@@ -104,18 +58,14 @@ def test_a_worker_told_to_stop_lets_go_in_time_and_another_goes_on(
     """SIGTERM amid a batch: the batch comes home, the rest is somebody else's (row 25)."""
     slow = {"match": {"route": "batch", "times": None}, "act": {"do": "delay", "seconds": 2}}
     with a_submitted_campaign(tmp_path, sqlite_url, fault=slow) as (fleet, campaign):
-        deadline = time.monotonic() + 40
-        while not taken(fleet):
-            assert time.monotonic() < deadline, fleet.logs()[-2000:]
-            pause(0.05)
+        until(lambda: taken(fleet), fleet)
         fleet.workers[0].send_signal(signal.SIGTERM)
 
         assert fleet.workers[0].wait(timeout=25) == 0
 
         fleet.start_worker()
         wait_for_end(fleet, campaign, within_s=90)
-        assert max(taken(fleet).values()) == 1
-        check(fleet, campaign)
+        ended_well(fleet, campaign)
 
 
 @pytest.mark.row(6)
@@ -123,7 +73,7 @@ def test_a_worker_told_to_stop_lets_go_in_time_and_another_goes_on(
 def test_a_redis_that_forgets_everything_costs_only_time(sqlite_url: str, tmp_path: Path) -> None:
     """FLUSHALL with the campaign's messages in it: the clock sends them again (row 6)."""
     with a_fleet(
-        tmp_path, sqlite_url, simulate=FEW, workers=0, settings={"CALPATCH_RESEND_AFTER": "3"}
+        tmp_path, sqlite_url, simulate=SMALL, workers=0, settings={"CALPATCH_RESEND_AFTER": "3"}
     ) as fleet:
         campaign = submitted(fleet)
         with redis.Redis.from_url(fleet.valkey.url) as client:
@@ -133,8 +83,7 @@ def test_a_redis_that_forgets_everything_costs_only_time(sqlite_url: str, tmp_pa
 
         wait_for_end(fleet, campaign, within_s=60)
 
-        assert max(taken(fleet).values()) == 1
-        check(fleet, campaign)
+        ended_well(fleet, campaign)
 
 
 @pytest.mark.row(5)
@@ -143,25 +92,21 @@ def test_a_redis_that_restarts_empty_costs_only_time(sqlite_url: str, tmp_path: 
     """Killed and back without its data, under a running worker (row 5)."""
     slow = {"match": {"route": "batch", "times": None}, "act": {"do": "delay", "seconds": 0.5}}
     with a_submitted_campaign(tmp_path, sqlite_url, fault=slow) as (fleet, campaign):
-        deadline = time.monotonic() + 40
-        while not taken(fleet):
-            assert time.monotonic() < deadline, fleet.logs()[-2000:]
-            pause(0.05)
+        until(lambda: taken(fleet), fleet)
         fleet.valkey.kill()
         pause(1.0)
         fleet.valkey.start()
 
         wait_for_end(fleet, campaign, within_s=90)
 
-        assert max(taken(fleet).values()) == 1
-        check(fleet, campaign)
+        ended_well(fleet, campaign)
 
 
 @pytest.mark.slow
 def test_a_worker_without_its_key_says_so_once_and_stays(sqlite_url: str, tmp_path: Path) -> None:
     """One clear line with the remedy, no crash loop; with the key, everything goes on."""
     settings = {"CALPATCH_RESEND_AFTER": "2"}
-    with a_fleet(tmp_path, sqlite_url, simulate=FEW, workers=0, settings=settings) as fleet:
+    with a_fleet(tmp_path, sqlite_url, simulate=SMALL, workers=0, settings=settings) as fleet:
         key = fleet.environ.pop("CALPATCH_VAULT_KEYS")
         keyless = fleet.start_worker()
         campaign = submitted(fleet)
@@ -179,7 +124,7 @@ def test_a_worker_without_its_key_says_so_once_and_stays(sqlite_url: str, tmp_pa
         fleet.environ["CALPATCH_VAULT_KEYS"] = key
         fleet.start_worker()
         wait_for_end(fleet, campaign, within_s=60)
-        check(fleet, campaign)
+        ended_well(fleet, campaign)
 
 
 @pytest.mark.row(36)

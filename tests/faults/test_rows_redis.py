@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tests.faults.runs import (
+from tests.fleet import Fleet, a_fleet, pause
+from tests.runs import (
     BRIEF,
     SMALL,
     ended_well,
@@ -21,7 +22,6 @@ from tests.faults.runs import (
     until,
     wait_for_end,
 )
-from tests.fleet import Fleet, a_fleet, pause
 
 pytestmark = pytest.mark.nightly
 

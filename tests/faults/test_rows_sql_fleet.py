@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from tests.faults.runs import (
+from tests.fleet import Fleet, a_fleet, pause
+from tests.runs import (
     BRIEF,
     SMALL,
     ended_well,
@@ -20,7 +21,6 @@ from tests.faults.runs import (
     until,
     wait_for_end,
 )
-from tests.fleet import Fleet, a_fleet, pause
 from worker.embedded import postgres_server
 from worker.model import EditState
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import redis
 
-from tests.faults.runs import (
+from tests.faults.test_rows_sql_fleet import intents
+from tests.fleet import Fleet, a_fleet, pause
+from tests.runs import (
     BRIEF,
     SMALL,
     ended_well,
@@ -27,8 +29,6 @@ from tests.faults.runs import (
     until,
     wait_for_end,
 )
-from tests.faults.test_rows_sql_fleet import intents
-from tests.fleet import Fleet, a_fleet, pause
 from worker.model import CampaignState, EditState
 from worker.store import Database, Note
 

@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from tests.auditor import audit_run, truth_of
 from tests.faults.lives import Order, lives, plain
-from tests.faults.runs import submitted, until, wait_for_end
 from tests.fleet import a_fleet
 from tests.migration.golden import load, provider_of, simulator_of, versions
+from tests.runs import submitted, until, wait_for_end
 from tests.world import HOUR, a_world, an_engine, drain
 from worker.clock import SystemClock
 from worker.embedded import ValkeyServer

@@ -22,17 +22,20 @@ from typing import Any
 import msgspec
 
 from tests.auditor import Verdict
+from tests.faults.rounds import every
 from tests.faults.soak.troubles import TROUBLES, End, Place, Trouble
 from tests.faults.soak.watch import Watch, progress
 from tests.fleet import Fleet, a_fleet, pause
-from worker.app import submit
+from tests.runs import submitted
 from worker.embedded import PostgresServer, postgres_server
-from worker.model import ENDED, Policy
+from worker.model import ENDED
 
 #: seconds; invariant I5 of the fault matrix
 LONGEST_RECOVERY_S = 30.0
 #: seconds that a campaign may take to end once nothing fails any more
 LONGEST_END_S = 900.0
+#: seconds between two looks at the workers' memory
+LOOK_S = 2.0
 #: a second trouble while the first lasts, so often
 TWO_AT_ONCE = 0.25
 PEOPLE = 40
@@ -157,14 +160,6 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def submitted(fleet: Fleet) -> str:
-    """Submit the fleet's edits."""
-    return submit(
-        fleet.settings, fleet.store, path=str(fleet.edits), key="soak", reason="soak",
-        owner="soak", policy=Policy(),
-    ).campaign.id  # fmt: skip
-
-
 def wait_for_end(fleet: Fleet, campaign: str, *, within_s: float) -> float:
     """Wait until a campaign has ended; returns how many seconds that took."""
     began = time.monotonic()
@@ -241,7 +236,8 @@ def soak(chosen: argparse.Namespace) -> Result:
                 supervised=True,
             )
         )
-        watch = stack.enter_context(Watch(fleet))
+        watch = Watch(fleet)
+        stack.enter_context(every(LOOK_S, watch.look))
         began = time.monotonic()
         campaign = submitted(fleet)
         place = Place(fleet, postgres, random.Random(chosen.seed))
@@ -267,7 +263,6 @@ def _result(
 ) -> Result:
     fleet = run.place.fleet
     stats = fleet.simulator_lines("stats")[0]
-    assert fleet.supervisor is not None
     counts: dict[str, int] = {}
     for (state, code), number in fleet.store.reading.counts(run.campaign).items():
         counts[f"{state} {code}"] = number
@@ -282,7 +277,7 @@ def _result(
         edits_a_minute=60 * verdict.edits / seconds,
         writes=verdict.writes,
         recovered=verdict.recovered,
-        restarts=fleet.supervisor.restarts,
+        restarts=fleet.restarts,
         lost=len(verdict.lost),
         unexpected=len(verdict.unexpected),
         duplicated=len(verdict.duplicated),

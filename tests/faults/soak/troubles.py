@@ -5,11 +5,9 @@ A trouble begins at once and returns what ends it; the soak chooses which, and f
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +15,7 @@ import psycopg
 import redis
 
 from tests.fleet import Fleet, pause
+from tests.runs import fault
 from worker.embedded import PostgresServer
 
 #: ends a trouble
@@ -204,8 +203,8 @@ def api(match: Mapping[str, Any], act: Mapping[str, Any]) -> Callable[[Place], E
     """Return what arms a fault of the simulator until it ends."""
 
     def begin(place: Place) -> End:
-        _post(place.fleet, "faults", {"match": {"times": None, **match}, "act": dict(act)})
-        return lambda: _forget_faults(place.fleet)
+        fault(place.fleet, {"times": None, **match}, act)
+        return lambda: place.fleet.control("faults", None, method="DELETE")
 
     return begin
 
@@ -218,27 +217,15 @@ def people_edit(place: Place) -> End:
             continue
         fields = {"summary": f"{one['event']['summary']}, renamed"[:100]}
         where = {"calendar_id": one["calendar_id"], "event_uid": one["event_uid"]}
-        _post(place.fleet, "events/edit", where | {"fields": fields})
+        place.fleet.control("events/edit", where | {"fields": fields})
     return nothing
 
 
 def tokens_expire(place: Place) -> End:
     """Have the access tokens of all accounts run out."""
     for sub in {one["sub"] for one in place.fleet.simulator_lines("events")}:
-        _post(place.fleet, f"accounts/{sub}", {"set": "expired"})
+        place.fleet.control(f"accounts/{sub}", {"set": "expired"})
     return nothing
-
-
-def _post(fleet: Fleet, path: str, body: Mapping[str, Any]) -> None:
-    request = urllib.request.Request(
-        f"{fleet.simulator_url}/_sim/{path}", data=json.dumps(dict(body)).encode()
-    )
-    urllib.request.urlopen(request, timeout=30).close()
-
-
-def _forget_faults(fleet: Fleet) -> None:
-    request = urllib.request.Request(f"{fleet.simulator_url}/_sim/faults", method="DELETE")
-    urllib.request.urlopen(request, timeout=30).close()
 
 
 _SHORT, _LONG = (3.0, 8.0), (8.0, 20.0)

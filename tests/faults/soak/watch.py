@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,27 +30,17 @@ class Sample(NamedTuple):
 
 
 class Watch:
-    """Samples the workers every few seconds, in a thread; a context manager."""
+    """Samples of the workers, taken whenever `look` is called."""
 
-    def __init__(self, fleet: Fleet, *, every_s: float = 2.0) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._every_s = every_s
         self._samples: dict[int, list[Sample]] = defaultdict(list)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join(timeout=30)
+    def look(self) -> None:
+        """Take a sample of each worker that lives."""
+        for worker in list(self._fleet.workers):
+            with suppress(OSError, IndexError, ValueError):
+                self._samples[worker.pid].append(_sample(worker.pid))
 
     @property
     def peak_mb(self) -> float:
@@ -72,12 +60,6 @@ class Watch:
         if not warm or warm[-1].at - warm[0].at < _LEAST_S:
             return None
         return 60 * _slope([(one.at, one.rss / 1e6) for one in warm])
-
-    def _look(self) -> None:
-        while not self._end.wait(self._every_s):
-            for worker in list(self._fleet.workers):
-                with suppress(OSError, IndexError, ValueError):
-                    self._samples[worker.pid].append(_sample(worker.pid))
 
 
 def progress(fleet: Fleet, campaign: str) -> int:
