@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign
 from worker.app import open_store
 from worker.model import EditState
@@ -15,11 +15,9 @@ from worker.settings import Settings
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell) -> Shell:
     """A campaign that has ended and one that runs, both with their results written."""
-    shell = Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    shell = bare_shell
     shell("migrate")
     store = open_store(Settings.load())
     a_campaign(store, ONE_OF_EACH, name="c_1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign, a_store, uid
 from worker.cli.account_file import COLUMNS
 from worker.model import Code, EditState
@@ -19,11 +19,9 @@ CANARY = "canary-token"
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell) -> Shell:
     """A folder with complete settings, no Redis and no database yet."""
-    return Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    return bare_shell
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import ONE_OF_EACH, End, a_campaign, uid
 from worker.app import open_store
 from worker.model import EditState
@@ -20,11 +19,9 @@ JSONL_LINE = f'{{"account":"acc_1","set":{{"summary":"{SUMMARY}"}}}}'
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell) -> Shell:
     """A migrated database with an account."""
-    shell = Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    shell = bare_shell
     shell("migrate")
     return shell
 

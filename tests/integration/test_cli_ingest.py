@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.benchmarks import ingest
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import a_store
 from worker.cli import progress
 from worker.store import NewAccount, Store
@@ -24,14 +24,12 @@ SUBMIT = ("submit", "edits.csv", "--key", "k1", "--reason", "why", "--yes")
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell, tmp_path: Path) -> Shell:
     """A folder with complete settings, no Redis, and a file of 20,000 edits."""
     with (tmp_path / "edits.csv").open("w") as file:
         file.write("account,calendar_id,event_uid,date_hint,shift\n")
         file.writelines(f"acc_1,cal_1,evt_{n},2026-12-02,P1D\n" for n in range(20_000))
-    return Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    return bare_shell
 
 
 @pytest.fixture

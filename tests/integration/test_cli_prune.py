@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import End, a_campaign, uid
 from worker.app import open_store
 from worker.model import EditState
@@ -18,11 +16,9 @@ ALL = {"campaigns": 1, "edits": 2}
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell) -> Shell:
     """A campaign that ended a hundred days ago."""
-    shell = Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    shell = bare_shell
     shell("migrate")
     store = open_store(Settings.load())
     a_campaign(store, [End(state=EditState.VERIFIED, code="verified")] * 2)

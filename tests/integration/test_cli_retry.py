@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import End, a_campaign, a_store, uid
 from worker.intake import check, open_input, rows
 from worker.model import Code, EditState, Patch, Shift
@@ -20,11 +20,9 @@ CELLS = (
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell) -> Shell:
     """A folder with a database."""
-    return Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    return bare_shell
 
 
 def failed(shell: Shell, *, columns: tuple[str, ...], cells: tuple[tuple[str, ...], ...]) -> None:

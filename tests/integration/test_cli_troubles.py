@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.unit.cli.commands import Shell, complete_settings
+from tests.unit.cli.commands import Shell
 from tests.unit.report.campaigns import ONE_OF_EACH, a_campaign, a_store, uid
 from worker.embedded import valkey_server
 from worker.store import NewAccount
@@ -31,11 +31,9 @@ Words: TypeAlias = tuple[str, ...]
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+def shell(bare_shell: Shell, tmp_path: Path) -> Shell:
     """Complete settings, a database with an account and an ended campaign, and no Redis."""
-    shell = Shell(tmp_path, monkeypatch, capsys, complete_settings())
+    shell = bare_shell
     store = a_store(tmp_path / "calpatch.db")
     a_campaign(store, ONE_OF_EACH, name="c_1")
     vault = Vault([os.environ["CALPATCH_VAULT_KEYS"]])

@@ -78,6 +78,13 @@ async def another_process(world: World) -> AsyncIterator[Engine]:
 
 
 @pytest.mark.row(17)
+async def fault_met(world: World) -> None:
+    """Wait until the armed fault has met its call."""
+    async with asyncio.timeout(5):
+        while not world.sim.faults.shown()[0]["fired"]:  # noqa: ASYNC110 - no signal tells
+            await asyncio.sleep(0.01)
+
+
 async def test_two_processes_refresh_once(database_url: str) -> None:
     """One takes the lease in SQL, the other waits for the row to change (row 17)."""
     async with a_world(database_url) as world, another_process(world) as other:
@@ -149,9 +156,7 @@ async def test_a_refresh_that_is_cancelled_is_stored_all_the_same(sqlite_url: st
         world.sim.behave(rotate_refresh_tokens=True)
         arm(world, Delay(seconds=0.3))
         renewing = asyncio.create_task(a_session(world).renew())
-        async with asyncio.timeout(5):
-            while not world.sim.faults.shown()[0]["fired"]:  # noqa: ASYNC110 - no signal tells
-                await asyncio.sleep(0.01)
+        await fault_met(world)
         for _ in range(2):
             renewing.cancel()
             await asyncio.sleep(0.02)
@@ -174,9 +179,7 @@ async def test_an_account_authorized_anew_during_its_last_refresh_is_not_lost(
         arm(world, Delay(seconds=0.3))
         session = a_session(world)
         renewing = asyncio.create_task(session.renew())
-        async with asyncio.timeout(5):
-            while not world.sim.faults.shown()[0]["fired"]:  # noqa: ASYNC110 - no signal tells
-                await asyncio.sleep(0.01)
+        await fault_met(world)
         import_again(world)
         await renewing
 
@@ -251,9 +254,7 @@ async def test_new_tokens_find_an_account_that_was_called_lost_too_early(sqlite_
         world.sim.behave(rotate_refresh_tokens=True)
         arm(world, Delay(seconds=0.4))
         renewing = asyncio.create_task(a_session(world).renew())
-        async with asyncio.timeout(5):
-            while not world.sim.faults.shown()[0]["fired"]:  # noqa: ASYNC110 - no signal tells
-                await asyncio.sleep(0.01)
+        await fault_met(world)
         world.store.accounts.set_status(
             ACCOUNT, AccountStatus.LOST, reason="account_lost", actor="another process"
         )
@@ -274,9 +275,7 @@ async def test_a_forgotten_account_ends_its_run_when_it_must_refresh(sqlite_url:
         campaign = world.submit([1])
         arm(world, Delay(seconds=0.3))
         run = asyncio.create_task(run_chunk(world.engine, f"{campaign}.1"))
-        async with asyncio.timeout(5):
-            while not world.sim.faults.shown()[0]["fired"]:  # noqa: ASYNC110 - no signal tells
-                await asyncio.sleep(0.01)
+        await fault_met(world)
         world.store.accounts.forget(ACCOUNT, actor="test")
         await run
 
