@@ -5,7 +5,7 @@ is called verified and the event does not show it; *unexpected* is a write that 
 *duplicated* is an effect that came more often than it was asked for; *recovered* is an edit that
 was in doubt or sent again, and ended. On top of these it checks the invariants of the fault matrix
 that can be seen from outside. What an edit should have done is worked out here once more, without
-any of the engine's rules: a wrong belief must not prove itself.
+any of the engine's rules (as the demo's proof does): a wrong belief must not prove itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import text
 
+from worker.cli.demo_proof import moment, placed, seen
 from worker.model import ENDED, FINAL, EditState
 from worker.simulator import Simulator
 from worker.simulator.control import images
@@ -281,7 +282,7 @@ def _judge_story(
     verdict: Verdict,
 ) -> None:
     """Tell the event's story anew, from how it was and what was asked, and compare."""
-    expected = _seen(event["initial"])
+    expected = seen(event["initial"])
     left = list(taken)
     for line in _in_order(lines, taken):
         wanted = _wanted(line.patch, expected, event["initial"])
@@ -308,7 +309,7 @@ def _judge_verified(
     lines: Sequence[Line], event: Mapping[str, Any], expected: Shown, verdict: Verdict
 ) -> None:
     verified = [line for line in lines if line.said.state is EditState.VERIFIED]
-    shown = _seen(event["event"])
+    shown = seen(event["event"])
     for line in verified[-1:]:
         wrong = [name for name in ("start", "end") if shown[name] != expected[name]]
         wrong += [
@@ -371,8 +372,8 @@ def _wanted(patch: Mapping[str, Any], before: Shown, initial: Shown) -> dict[str
         moved = [_shifted(at, move, zone) for at, zone in zip((start, end), zones, strict=True)]
     else:
         first, last = move.get("start"), move.get("end")
-        moved = [_placed(first, zones[0]) if first else start]
-        moved.append(_placed(last, zones[1]) if last else moved[0] + (end - start))
+        moved = [placed(first, zones[0]) if first else start]
+        moved.append(placed(last, zones[1]) if last else moved[0] + (end - start))
     return None if None in moved else {"start": moved[0], "end": moved[1]}
 
 
@@ -385,19 +386,6 @@ def _shifted(at: date | datetime, move: Mapping[str, Any], zone: str) -> date | 
     local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + shift
     both = [local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1)]
     return both[0] if both[0] == both[1] else None
-
-
-def _placed(given: str, zone: str) -> date | datetime:
-    if "T" not in given:
-        return date.fromisoformat(given)
-    moment = datetime.fromisoformat(given)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
-
-
-def _seen(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that an edit may change, in a form that can be compared."""
-    shown: dict[str, Any] = {name: _text_of(event, name) for name in _TEXTS}
-    return shown | {name: _moment(event[name]) for name in ("start", "end")}
 
 
 def _text_of(fields: Mapping[str, Any], name: str) -> str:
@@ -413,10 +401,7 @@ def _plain(said: str) -> str:
 
 
 def _moment(given: Any) -> date | datetime:
-    found = given["time"] if isinstance(given, Mapping) else str(given)
-    if "T" not in found:
-        return date.fromisoformat(found)
-    return datetime.fromisoformat(found).astimezone(UTC)
+    return moment(given["time"] if isinstance(given, Mapping) else str(given))
 
 
 # ---------------------------------------------------------------- limits and logs

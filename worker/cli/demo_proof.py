@@ -98,7 +98,7 @@ def _edits_checks(rows: list[Row], events: Events) -> Iterator[Check]:
 
 def _is_as_asked(row: Row, events: Events) -> bool:
     found = events.get((row["calendar_id"], row["event_uid"]))
-    return found is not None and _seen(found["event"]) == wanted(row, found["initial"])
+    return found is not None and seen(found["event"]) == wanted(row, found["initial"])
 
 
 def _is_untouched(row: Row, events: Events) -> bool:
@@ -154,34 +154,35 @@ def _n(things: Iterable[object]) -> str:
 
 def wanted(row: Row, before: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an event should show after an edit, from the input's cells alone."""
-    shown = _seen(before)
+    shown = seen(before)
     start, end = shown["start"], shown["end"]
     if row["shift"]:
         shift = _shift(row["shift"])
         shown["start"] = _moved(start, shift, row["tzid"] or before["start_tzid"])
         shown["end"] = _moved(end, shift, row["tzid"] or before["end_tzid"])
     if row["new_start"]:
-        shown["start"] = _placed(row["new_start"], row["tzid"] or before["start_tzid"])
+        shown["start"] = placed(row["new_start"], row["tzid"] or before["start_tzid"])
         shown["end"] = shown["start"] + (end - start)
     if row["new_end"]:
-        shown["end"] = _placed(row["new_end"], row["tzid"] or before["end_tzid"])
+        shown["end"] = placed(row["new_end"], row["tzid"] or before["end_tzid"])
     for name in (*_TEXTS, "location"):
         if row[name]:
             shown[name] = "" if row[name] == CLEARED else row[name]
     return shown
 
 
-def _seen(event: Mapping[str, Any]) -> dict[str, Any]:
+def seen(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that an edit may change, in a form that can be compared."""
     place = event.get("location") or {}
     shown: dict[str, Any] = {name: event[name] for name in _TEXTS}
     shown["location"] = place.get("description", "")
     for name in ("start", "end"):
-        shown[name] = _moment(event[name])
+        shown[name] = moment(event[name])
     return shown
 
 
-def _moment(text: str) -> date | datetime:
+def moment(text: str) -> date | datetime:
+    """Return a date or a UTC time as the simulator shows it."""
     if "T" not in text:
         return date.fromisoformat(text)
     return datetime.fromisoformat(text).astimezone(UTC)
@@ -204,8 +205,9 @@ def _moved(moment: date | datetime, shift: timedelta, tzid: str) -> date | datet
     return local.replace(tzinfo=ZoneInfo(tzid)).astimezone(UTC)
 
 
-def _placed(text: str, tzid: str) -> date | datetime:
+def placed(text: str, tzid: str) -> date | datetime:
+    """Return a date or time of an input; one without an offset is of the zone."""
     if "T" not in text:
         return date.fromisoformat(text)
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(tzid))).astimezone(UTC)
+    time = datetime.fromisoformat(text)
+    return (time if time.tzinfo else time.replace(tzinfo=ZoneInfo(tzid))).astimezone(UTC)
