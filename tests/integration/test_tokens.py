@@ -77,7 +77,6 @@ async def another_process(world: World) -> AsyncIterator[Engine]:
         yield replace(world.engine, client=client, limiter=limiter, owner="test:2")
 
 
-@pytest.mark.row(17)
 async def fault_met(world: World) -> None:
     """Wait until the armed fault has met its call."""
     async with asyncio.timeout(5):
@@ -85,6 +84,7 @@ async def fault_met(world: World) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.row(17)
 async def test_two_processes_refresh_once(database_url: str) -> None:
     """One takes the lease in SQL, the other waits for the row to change (row 17)."""
     async with a_world(database_url) as world, another_process(world) as other:
