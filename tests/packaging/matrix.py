@@ -1,7 +1,7 @@
 """The fault matrix: each row, what is promised, and the tests that carry its mark.
 
-`make readme` writes it into tests/faults/MATRIX.md; a test holds it against the marks, and another
-one that no row is without a test.
+`make readme` writes it into tests/faults/MATRIX.md; a test holds it against the marks, and others
+that no row is without a test, and that those of each push have one that is not for the night.
 """
 
 from __future__ import annotations
@@ -68,32 +68,51 @@ ROWS = {
 }
 
 
-def marked_by_row() -> dict[int, list[str]]:
-    """Return the marked tests, as `file::name`, by row."""
-    found: dict[int, list[str]] = defaultdict(list)
+#: what is tried before each change is taken; the other rows have their long tests in the night
+EACH_PUSH = {*range(1, 7), 9, 11, 12, *range(15, 19), *range(21, 26), *range(29, 38)}
+
+
+class Marked(NamedTuple):
+    """A test that carries a row's mark: `file::name`, or a whole `file`."""
+
+    name: str
+    nightly: bool
+
+    def __str__(self) -> str:
+        return f"`{self.name}`" + (" (nightly)" if self.nightly else "")
+
+
+def marked_by_row() -> dict[int, list[Marked]]:
+    """Return the marked tests by row."""
+    found: dict[int, list[Marked]] = defaultdict(list)
     for path in sorted(TESTS.rglob("test_*.py")):
         where = path.relative_to(TESTS).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        for number in _module_rows(tree):
-            found[number].append(where)
+        module = list(_module_marks(tree))
+        for number in _rows(module):
+            found[number].append(Marked(where, nightly=_nightly(module)))
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                nightly = _nightly([*module, *node.decorator_list])
                 for number in _rows(node.decorator_list):
-                    found[number].append(f"{where}::{node.name}")
+                    found[number].append(Marked(f"{where}::{node.name}", nightly))
     return found
 
 
-def _module_rows(tree: ast.Module) -> Iterator[int]:
+def _module_marks(tree: ast.Module) -> Iterator[ast.expr]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
-            value = node.value
-            yield from _rows(value.elts if isinstance(value, ast.List) else [value])
+            yield from node.value.elts if isinstance(node.value, ast.List) else [node.value]
 
 
 def _rows(marks: list[ast.expr]) -> Iterator[int]:
     for mark in marks:
         if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.row":
             yield from (int(ast.literal_eval(number)) for number in mark.args)
+
+
+def _nightly(marks: list[ast.expr]) -> bool:
+    return any(ast.unparse(mark) == "pytest.mark.nightly" for mark in marks)
 
 
 def written() -> str:
@@ -103,12 +122,13 @@ def written() -> str:
         "",
         "What can go wrong, what is promised then, and the tests that carry the row's mark.",
         "`make readme` writes this page. Every run ends with the auditor (`tests/auditor.py`).",
+        "Those marked nightly are run by `make test`, and by `.ci/run` with `NIGHTLY=1`.",
         "",
         "| row | fault | promise | tests |",
         "|---|---|---|---|",
     ]
     marked = marked_by_row()
     for number, row in ROWS.items():
-        tests = "<br>".join(f"`{name}`" for name in marked[number]) or "`faults/soak`"
+        tests = "<br>".join(map(str, marked[number])) or "`faults/soak`"
         lines.append(f"| {number} | {row.fault} | {row.promise} | {tests} |")
     return "\n".join(lines) + "\n"
