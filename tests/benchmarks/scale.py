@@ -24,6 +24,7 @@ from worker.model import EditState
 from worker.report import Pace, status_of, take_snapshot
 from worker.settings import Settings
 from worker.store import Claim, Database, EditRow, NewCampaign, Note, Step, Store, migrate
+from worker.sweep import settle_all, take_apart_poison
 
 #: edits of each account
 EACH = 500
@@ -111,8 +112,8 @@ def _take(store: Store, window: int) -> int:
 
 
 def _look(store: Store) -> None:
-    store.campaigns.settle_all()
-    store.queue.take_apart_poison()
+    settle_all(store)
+    take_apart_poison(store)
 
 
 def _one_chunk(store: Store) -> dict[str, float]:

@@ -26,6 +26,7 @@ from worker.errors import WrongTransition
 from worker.model import CampaignState, Code
 from worker.rules import adds_up
 from worker.store import CallRow, Note, OpenWork, Store
+from worker.sweep import settle_all
 
 C = CampaignState
 
@@ -91,7 +92,7 @@ def test_reading_back_is_no_return_to_running(store: Store) -> None:
     first, second = store.chunks.claim_proofs("acc_1", owner="w1", lease_s=60)
     store.chunks.release(first)
     assert state(store) is C.VERIFYING
-    assert store.campaigns.settle_all() == []
+    assert settle_all(store) == []
     store.chunks.release(second)
     assert state(store) is C.VERIFYING
 
@@ -103,7 +104,7 @@ def test_edits_in_doubt_take_a_campaign_back_to_running(store: Store) -> None:
     run_to(store, "c-june.2", S.ACCEPTED)
     execute(store, "UPDATE chunks SET state = 'pending' WHERE id = 'c-june.2'")
     execute(store, "UPDATE edits SET state = 'sending' WHERE line_no = 4")
-    store.campaigns.settle_all()
+    settle_all(store)
     assert state(store) is C.RUNNING
 
 
@@ -112,8 +113,8 @@ def test_the_sweeper_ends_what_two_last_workers_left_open(store: Store) -> None:
     submit(store)
     run_to(store, "c-june.1", S.VERIFIED)
     execute(store, "UPDATE campaigns SET state = 'running', finished_at = NULL")
-    assert store.campaigns.settle_all() == ["c-june"]
-    assert store.campaigns.settle_all() == []
+    assert settle_all(store) == ["c-june"]
+    assert settle_all(store) == []
 
 
 def test_chunks_that_end_at_once_end_their_campaign_once(store: Store) -> None:
@@ -124,7 +125,7 @@ def test_chunks_that_end_at_once_end_their_campaign_once(store: Store) -> None:
         bring(store, one, S.VERIFIED)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(store.chunks.release, held))
-    store.campaigns.settle_all()
+    settle_all(store)
     assert state(store) is C.COMPLETED
     sql = "SELECT count(*) FROM audit WHERE action = 'campaign.completed'"
     assert execute(store, sql)[0] == 1
@@ -135,7 +136,7 @@ def test_a_cancelled_campaign_ends_when_its_edits_have(store: Store) -> None:
     submit(store, some_rows(4), chunk_size=2)
     run_to(store, "c-june.1", S.VERIFIED)
     assert store.campaigns.move("c-june", C.CANCELLING, note=say("cancelling"))
-    assert store.campaigns.settle_all() == []
+    assert settle_all(store) == []
     run_to(store, "c-june.2", S.NOT_ATTEMPTED, code=Code.CAMPAIGN_CANCELLED)
     assert state(store) is C.CANCELLED
     counts = {state_: n for (state_, _), n in store.reading.counts("c-june").items()}
@@ -161,9 +162,9 @@ def test_a_paused_campaign_does_not_end_by_itself(store: Store) -> None:
     assert store.chunks.record(held, [], lease_s=60) is C.PAUSED
     bring(store, held, S.VERIFIED)
     store.chunks.release(held)
-    assert store.campaigns.settle_all() == []
+    assert settle_all(store) == []
     store.campaigns.move("c-june", C.RUNNING, note=say("resumed"))
-    assert store.campaigns.settle_all() == ["c-june"]
+    assert settle_all(store) == ["c-june"]
 
 
 # ---------------------------------------------------------------- moves

@@ -26,6 +26,7 @@ from tests.conformance.stores import (
 from worker.errors import LeaseLost
 from worker.model import CampaignState, Code
 from worker.store import Due, EditRow, Note, Store
+from worker.sweep import settle_all, take_apart_poison
 
 
 def take(store: Store, *, window: int = 10, resend_after_s: float = 60) -> Due:
@@ -345,9 +346,9 @@ def test_poison_is_bisected_down_to_the_edit_that_kills(store: Store) -> None:
             else:
                 bring(store, held, S.VERIFIED)
                 store.chunks.release(held)
-        store.queue.take_apart_poison()
+        take_apart_poison(store)
         waiting = numbers(take(store, window=100, resend_after_s=-1))
-    store.campaigns.settle_all()
+    settle_all(store)
     found = states(store)
     assert found.pop(killer) == (S.FAILED, Code.POISON)
     assert set(found.values()) == {(S.VERIFIED, "")}
@@ -365,7 +366,7 @@ def test_poison_that_may_have_been_sent_is_not_said_to_have_failed(store: Store)
     bring(store, claim(store), S.SENDING, lines=[2])
     expire(store, "c-june.1")
     die(store, "c-june.1")
-    assert store.queue.take_apart_poison() == ["c-june.1"]
+    assert take_apart_poison(store) == ["c-june.1"]
     assert states(store) == {2: (S.UNVERIFIED, Code.POISON)}
     assert store.audit.of_event("evt_2")[-1].action == "edit.unverified"
 
@@ -378,7 +379,7 @@ def test_accepted_edits_of_a_poisoned_chunk_stay_provable(store: Store) -> None:
     bring(store, held, S.SENDING, lines=[4])
     expire(store, "c-june.1")
     die(store, "c-june.1")
-    assert store.queue.take_apart_poison() == ["c-june.1"]
+    assert take_apart_poison(store) == ["c-june.1"]
     (proofs,) = store.chunks.claim_proofs("acc_1", owner="w2", lease_s=60)
     assert [(edit.line_no, edit.state) for edit in proofs.edits] == [
         (3, S.ACCEPTED),
@@ -395,7 +396,7 @@ def test_lines_of_other_chunks_are_left_alone(store: Store) -> None:
     submit(store, rows, chunk_size=5)
     die(store, "c-june.1")
     die(store, "c-june.2")
-    assert store.queue.take_apart_poison() == ["c-june.1", "c-june.2"]
+    assert take_apart_poison(store) == ["c-june.1", "c-june.2"]
     halves = [claim(store, chunk_id) for chunk_id in numbers(take(store))]
     lines = [sorted(edit.line_no for edit in half.edits) for half in halves]
     assert lines == [[2, 4], [6, 8, 10], [3, 5], [7, 9, 11]]
@@ -406,13 +407,13 @@ def test_a_half_may_be_rescued_once(store: Store) -> None:
     """One death may be chance; the second halves it again."""
     submit(store, some_rows(4), chunk_size=4)
     die(store, "c-june.1")
-    store.queue.take_apart_poison()
+    take_apart_poison(store)
     assert store.chunks.claim("c-june.2", owner="w", lease_s=60)
     expire(store, "c-june.2")
-    assert store.queue.take_apart_poison() == []
+    assert take_apart_poison(store) == []
     assert store.chunks.claim("c-june.2", owner="w", lease_s=60)
     expire(store, "c-june.2")
-    assert store.queue.take_apart_poison() == ["c-june.2"]
+    assert take_apart_poison(store) == ["c-june.2"]
 
 
 def test_a_chunk_in_somebodys_hands_is_not_taken_apart(store: Store) -> None:
@@ -423,7 +424,7 @@ def test_a_chunk_in_somebodys_hands_is_not_taken_apart(store: Store) -> None:
         expire(store, "c-june.1")
     held = claim(store)
     assert held.rescues == 3
-    assert store.queue.take_apart_poison() == []
+    assert take_apart_poison(store) == []
     bring(store, held, S.VERIFIED)
     store.chunks.release(held)
     assert chunk(store).state == "done"
@@ -437,7 +438,7 @@ def test_the_zombie_of_a_poisoned_chunk_is_refused(store: Store) -> None:
         expire(store, "c-june.1")
     zombie = claim(store)
     expire(store, "c-june.1")
-    store.queue.take_apart_poison()
+    take_apart_poison(store)
     with pytest.raises(LeaseLost):
         store.chunks.renew(zombie, lease_s=60)
 
@@ -460,7 +461,7 @@ def test_a_read_back_that_kills_is_bisected_as_well(store: Store) -> None:
             deaths += 1
             expire(store, held.chunk_id)
             store.chunks.release(claim(store, held.chunk_id), rescued=True)
-        store.queue.take_apart_poison()
+        take_apart_poison(store)
     assert deaths == 2 + 3
     found = states(store)
     assert found.pop(killer) == (S.UNVERIFIED, Code.POISON)
@@ -480,12 +481,36 @@ def test_a_run_that_proved_nothing_clears_no_chunk_of_its_deaths(store: Store) -
     assert chunk(store).rescues == 0
 
 
+def refuse_changes_of(store: Store, line_no: int) -> None:
+    """Have the database refuse whatever changes one edit."""
+    when = f"BEFORE UPDATE ON edits FOR EACH ROW WHEN (NEW.line_no = {line_no})"
+    if store.database.is_sqlite:
+        execute(store, f"CREATE TRIGGER spoilt {when} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        return
+    execute(
+        store,
+        "CREATE FUNCTION spoilt() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no'; END $$",
+    )
+    execute(store, f"CREATE TRIGGER spoilt {when} EXECUTE FUNCTION spoilt()")
+
+
+def test_poison_that_cannot_be_taken_apart_holds_up_no_other(store: Store) -> None:
+    """The clock's round goes on, or nobody's campaign would."""
+    submit(store, some_rows(20), chunk_size=10)
+    die(store, "c-june.1")
+    die(store, "c-june.2")
+    refuse_changes_of(store, 3)
+    assert take_apart_poison(store) == ["c-june.2"]
+    assert len(numbers(take(store))) == 2
+
+
 def test_sweepers_at_once_take_a_chunk_apart_once(store: Store) -> None:
     """No chunk number is given twice, and no edit is lost."""
     submit(store, some_rows(40), chunk_size=10)
     execute(store, "UPDATE chunks SET rescues = 3")
     with ThreadPoolExecutor(4) as threads:
-        taken = list(threads.map(lambda _: store.queue.take_apart_poison(), range(4)))
+        taken = list(threads.map(lambda _: take_apart_poison(store), range(4)))
     assert sorted(itertools.chain.from_iterable(taken)) == [
         f"c-june.{number}" for number in (1, 2, 3, 4)
     ]

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, event, text
 
 from tests.conformance.stores import S, a_row, bring, claim, make_due, run_to, submit
 from worker.store import Store
+from worker.sweep import settle_all, take_apart_poison
 
 FEW, MANY = 40, 20_000
 #: steps or blocks that deeper indexes may cost: a scan of all would cost thousands
@@ -185,8 +186,8 @@ def test_what_is_asked_each_second(
 ) -> None:
     """Who has ended, what is poisonous, what is due next."""
     deeds: dict[str, Callable[[], object]] = {
-        "settle_all": store.campaigns.settle_all,
-        "take_apart_poison": store.queue.take_apart_poison,
+        "settle_all": lambda: settle_all(store),
+        "take_apart_poison": lambda: take_apart_poison(store),
         "waiting": lambda: store.reading.waiting("c-night"),
     }
     three_campaigns(store, FEW)

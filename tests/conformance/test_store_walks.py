@@ -14,6 +14,7 @@ from worker.errors import LeaseLost
 from worker.model import ENDED, FINAL, TRANSITIONS, CampaignState, EditState
 from worker.rules import adds_up
 from worker.store import Claim, Note, Store
+from worker.sweep import settle_all, take_apart_poison
 
 LINES = 12
 _keys = count(1)
@@ -94,8 +95,8 @@ class World:
 
     def _sweep(self, *_: object) -> None:
         make_due(self.store)
-        self.store.queue.take_apart_poison()
-        self.store.campaigns.settle_all()
+        take_apart_poison(self.store)
+        settle_all(self.store)
 
     def _cancel(self, _worker: int, _chunk_id: str, choice: int) -> None:
         if choice % 5 == 0:

@@ -18,6 +18,7 @@ from tests.world import World, a_world
 from worker.errors import WorkerError
 from worker.model import ENDED
 from worker.run import run_chunk
+from worker.sweep import settle_all, take_apart_poison
 from worker.verify import verify_account
 
 VERIFIED = ("verified", "verified")
@@ -32,8 +33,8 @@ async def step(world: World) -> None:
     """Do what clock and workers do; what fails, fails as it does there, and is done again."""
     due = None
     with suppress(WorkerError):
-        world.store.campaigns.settle_all()
-        world.store.queue.take_apart_poison()
+        settle_all(world.store)
+        take_apart_poison(world.store)
         due = world.store.queue.take_due(window=8, resend_after_s=0.1)
     for name in due.chunks if due else ():
         with suppress(WorkerError):

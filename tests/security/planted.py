@@ -60,6 +60,8 @@ PEOPLE_TEXTS = {
     "organizer": "canary.organizer.7150@example.com",
     "profile": "canary.profile.1448@example.com",
 }
+#: what SQLite says when it refuses a row: a trigger's words are fixed, and stand in the file
+REFUSAL = {"refusal": "CanaryRefusal6184"}
 #: what the input's rows ask for
 ASKED = {
     "new summary": "CanaryRenamed1290",
@@ -115,7 +117,7 @@ class Evidence:
     @property
     def personal(self) -> dict[str, str]:
         """Return every text of a person."""
-        return TEXTS | PEOPLE_TEXTS | ASKED
+        return TEXTS | PEOPLE_TEXTS | ASKED | REFUSAL
 
 
 @contextmanager
@@ -379,8 +381,8 @@ class BadDay:
 
 def spoil_rows(fleet: Fleet) -> None:
     """Have the database refuse a row with its content in the refusal."""
-    text = " ".join([*TEXTS.values(), HOSTILE_TITLE.replace("'", "")])
     if fleet.store.database.is_sqlite:
+        text = f"<script>{REFUSAL['refusal']}</script>\x1b[2J"
         _sql(
             fleet,
             "CREATE TRIGGER spoilt BEFORE UPDATE ON edits WHEN NEW.line_no = 3"
@@ -397,6 +399,15 @@ def spoil_rows(fleet: Fleet) -> None:
     _sql(
         fleet, "CREATE TRIGGER spoilt BEFORE UPDATE ON edits FOR EACH ROW EXECUTE FUNCTION spoilt()"
     )
+
+
+def is_spoilt_row_met(fleet: Fleet) -> bool:
+    """Tell whether a worker was refused the row; until then no row of its chunk is given up.
+
+    The errors that workers raise here might fall on that chunk three times before.
+    """
+    _sql(fleet, "UPDATE chunks SET rescues = 0 WHERE rescues > 2")
+    return "not_recorded" in fleet.logs()
 
 
 def mend_rows(fleet: Fleet) -> None:
@@ -529,7 +540,7 @@ def _live(day: BadDay) -> None:
     doomed.wait(10)
     day.start("plain", buggy)
     forge(fleet)
-    day.until("the spoilt row was met", lambda: "not_recorded" in fleet.logs())
+    day.until("the spoilt row was met", lambda: is_spoilt_row_met(fleet))
     day.look()
     mend_rows(fleet)
     wrong_settings(day)

@@ -138,16 +138,13 @@ class Campaigns:
 
         return self._database.run(work)
 
-    def settle_all(self) -> list[str]:
-        """End every campaign whose edits are all final; returns those that ended.
-
-        Looks first, so that SQLite's one writer is not held up every second.
-        """
+    def unsettled(self) -> list[str]:
+        """Return the campaigns whose state does not follow their chunks yet."""
         with self._database.read() as connection:
-            behind = unsettled(connection)
-        return [one for one in behind if self._settle(one)]
+            return unsettled(connection)
 
-    def _settle(self, campaign_id: str) -> bool:
+    def settle(self, campaign_id: str) -> bool:
+        """Let a campaign's state follow its chunks; True when it ended now."""
         return self._database.run(
             lambda connection: settle(self._database, connection, campaign_id=campaign_id)
         )

@@ -30,27 +30,38 @@ class _Poisoned:
     head: Head
 
 
-def take_apart_poison(database: Database, connection: Connection) -> list[str]:
-    """Take apart every chunk that was rescued too often and that nobody holds; returns them."""
+def _poison(database: Database) -> str:
+    """Return SQL for the chunks `k` that were rescued too often and that nobody holds."""
+    # A number, no parameter: in the words of the index on poison, which is nearly empty.
+    return (
+        f"k.rescues >= {MAX_RESCUES} AND (k.state IN ('pending', 'verifying')"
+        f" OR (k.state = 'running' AND k.lease_until < {database.now_sql}))"
+    )
+
+
+def poisoned(database: Database, connection: Connection) -> list[str]:
+    """Return every chunk that was rescued too often and that nobody holds."""
+    sql = f"SELECT k.id FROM chunks k WHERE {_poison(database)} ORDER BY k.campaign_id, k.id"
+    return list(connection.execute(text(sql)).scalars())
+
+
+def take_apart(database: Database, connection: Connection, *, chunk_id: str) -> bool:
+    """Take a poisoned chunk apart; False when it is not poisoned any more, or in other hands."""
     sql = text(
         "SELECT k.id, k.campaign_id, k.account, k.audit_seq, k.audit_head FROM chunks k"
-        # A number, no parameter: in the words of the index on poison, which is nearly empty.
-        f" WHERE k.rescues >= {MAX_RESCUES} AND (k.state IN ('pending', 'verifying')"
-        f" OR (k.state = 'running' AND k.lease_until < {database.now_sql}))"
-        f" ORDER BY k.campaign_id, k.id{database.skip_locked('k')}"
+        f" WHERE k.id = :id AND {_poison(database)}{database.skip_locked('k')}"
     )
-    found = [
-        _Poisoned(
-            id=row.id,
-            campaign_id=row.campaign_id,
-            account=row.account,
-            head=Head(seq=row.audit_seq, digest=row.audit_head),
-        )
-        for row in connection.execute(sql)
-    ]
-    for chunk in found:
-        _take_apart(database, connection, chunk=chunk)
-    return [chunk.id for chunk in found]
+    row = connection.execute(sql, {"id": chunk_id}).one_or_none()
+    if row is None:
+        return False
+    chunk = _Poisoned(
+        id=row.id,
+        campaign_id=row.campaign_id,
+        account=row.account,
+        head=Head(seq=row.audit_seq, digest=row.audit_head),
+    )
+    _take_apart(database, connection, chunk=chunk)
+    return True
 
 
 def _take_apart(database: Database, connection: Connection, *, chunk: _Poisoned) -> None:

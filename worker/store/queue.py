@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from worker.rules import Offer, Pick, share_out
 from worker.store.database import Database
-from worker.store.poison import take_apart_poison
+from worker.store.poison import poisoned, take_apart
 from worker.store.waiting import Waiting
 
 #: before a data center's name: the sign that it does not answer
@@ -91,13 +91,19 @@ class Queue:
 
     # ------------------------------------------------------------ poison
 
-    def take_apart_poison(self) -> list[str]:
-        """Bisect chunks whose workers died too often; an edit left alone fails by name (law 8).
+    def poisoned(self) -> list[str]:
+        """Return the chunks whose workers died too often, and that nobody holds."""
+        with self._database.read() as connection:
+            return poisoned(self._database, connection)
 
-        Returns the chunks that were taken apart. Each half may be rescued once before it is halved
-        again.
+    def take_apart(self, chunk_id: str) -> bool:
+        """Bisect a poisoned chunk; an edit left alone fails by name (law 8).
+
+        Each half may be rescued once before it is halved again. False when there is nothing to do.
         """
-        return self._database.run(lambda connection: take_apart_poison(self._database, connection))
+        return self._database.run(
+            lambda connection: take_apart(self._database, connection, chunk_id=chunk_id)
+        )
 
     # ------------------------------------------------------------ pulses
 

@@ -208,7 +208,7 @@ def rescues_nobody(patched: pytest.MonkeyPatch) -> None:
 @mutant(Storms(22))
 def never_gives_up_a_deadly_edit(patched: pytest.MonkeyPatch) -> None:
     """Nobody takes apart a chunk on which workers die."""
-    patched.setattr(queue, "take_apart_poison", lambda *_: [])
+    patched.setattr(queue.Queue, "take_apart", lambda *_: False)
 
 
 @mutant(Storms(22))
