@@ -49,7 +49,7 @@ def test_an_undisturbed_campaign_ends_as_asked(stage: Stage) -> None:
 def test_a_crash_at_any_effect_changes_no_outcome(singles: walks.Found) -> None:
     """Whichever effect a process dies at, before or after it: the outcomes are the same."""
     assert singles.wrongs == []
-    assert singles.faults == singles.runs > 100
+    assert singles.faults == singles.runs > 80
     print(f"{singles.runs} walks, {singles.faults} deaths")  # noqa: T201
 
 
@@ -61,7 +61,7 @@ def test_no_other_fault_at_any_effect_changes_an_outcome(stage: Stage, what: str
     """
     found = walks.singles(stage, what, every=4)
     assert found.wrongs == []
-    assert found.faults >= found.runs > 25
+    assert found.faults >= found.runs > 20
 
 
 @pytest.mark.parametrize("terms", [walks.Terms(verify="none"), walks.Terms(hasty=True)], ids=str)
