@@ -13,7 +13,7 @@ from tests.fleet import Fleet, a_fleet, pause
 from tests.runs import SMALL, submitted, taken
 from worker.model import ENDED, EditState
 
-pytestmark = [pytest.mark.row(4), pytest.mark.nightly]
+pytestmark = pytest.mark.row(4)
 
 SETTINGS = {
     "CALPATCH_LEASE": "2",
@@ -69,9 +69,9 @@ def run_to_the_end(fleet: Fleet, campaign: str, *, within_s: float) -> int:
 @pytest.mark.parametrize(
     ("moment", "count", "state", "most"),
     [
-        ("decide", 8, EditState.FAILED, 4 + 2 * 3),
+        pytest.param("decide", 8, EditState.FAILED, 4 + 2 * 3, marks=pytest.mark.nightly),
         ("send", 4, EditState.UNVERIFIED, 4 + 2 * 2),
-        ("read_back", 4, EditState.UNVERIFIED, 2 + 2),
+        pytest.param("read_back", 4, EditState.UNVERIFIED, 2 + 2, marks=pytest.mark.nightly),
     ],
 )
 def test_an_edit_that_kills_its_worker_ends_by_name_and_no_other_does(

@@ -23,8 +23,6 @@ from tests.runs import (
     wait_for_end,
 )
 
-pytestmark = pytest.mark.nightly
-
 #: small chunks, of which some wait in Redis, and small batches, of which some are at the API
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4", "CALPATCH_CHUNK_SIZE": "8"}
 
@@ -110,6 +108,7 @@ def test_redis_forgets_keys_at_random(sqlite_url: str, tmp_path: Path) -> None:
         assert stats["busiest_with_refused"]["20s"] <= 100
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.row(7)
 @pytest.mark.parametrize("fault", ["frozen", "half-open"])
@@ -169,6 +168,7 @@ def refusals(fleet: Fleet) -> dict[str, tuple[list[str], list[str]]]:
     }
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.row(8)
 @pytest.mark.parametrize("delivery", ["early", "late"])

@@ -24,8 +24,6 @@ from tests.runs import (
 from worker.embedded import postgres_server
 from worker.model import EditState
 
-pytestmark = pytest.mark.nightly
-
 #: small batches, each a while at the API: there is always one on its way
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4"}
 
@@ -111,6 +109,7 @@ def posts(fleet: Fleet) -> int:
     return sum(one["method"] == "POST" for one in requests)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.row(10)
 @pytest.mark.postgres

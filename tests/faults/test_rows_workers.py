@@ -32,13 +32,12 @@ from tests.runs import (
 from worker.model import CampaignState, EditState
 from worker.store import Database, Note
 
-pytestmark = pytest.mark.nightly
-
 #: small chunks and small batches: there is always some of both under way
 SLOW = BRIEF | {"CALPATCH_BATCH_SIZE": "4", "CALPATCH_CHUNK_SIZE": "16"}
 LAUNCHER = ("-m", "tests.faults.launcher")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.row(20)
 @pytest.mark.postgres
@@ -61,6 +60,7 @@ def test_a_worker_whose_clock_is_an_hour_off_and_jumps(
         ended_well(fleet, campaign)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_night_without_workers_does_not_end_in_a_night_of_rounds(
     sqlite_url: str, tmp_path: Path
@@ -203,6 +203,7 @@ def test_a_limit_that_is_lowered_amid_a_run(sqlite_url: str, tmp_path: Path) -> 
         assert busiest <= 5
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.row(27)
 @pytest.mark.skipif(sys.platform != "linux", reason="changes another process's limits")
@@ -231,6 +232,7 @@ def test_a_disk_that_is_full_stops_the_writes(sqlite_url: str, tmp_path: Path) -
         assert worker.poll() is None
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.row(28)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -149,7 +149,6 @@ async def test_messages_of_a_version_are_understood(
 @pytest.mark.row(25)
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", VERSIONS)
-@pytest.mark.nightly
 def test_workers_of_a_version_and_ours_share_a_campaign(
     folder: Path, database_url: str, tmp_path: Path
 ) -> None:

@@ -23,14 +23,16 @@ from tests.security.planted import (
     bad_day,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.nightly]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(
     scope="module",
     params=[
         pytest.param("sqlite", id="sqlite"),
-        pytest.param("postgresql", id="postgresql", marks=pytest.mark.postgres),
+        pytest.param(
+            "postgresql", id="postgresql", marks=[pytest.mark.postgres, pytest.mark.nightly]
+        ),
     ],
 )
 def evidence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
