@@ -21,7 +21,7 @@ from celery.signals import (
 )
 from kombu.asynchronous import get_event_loop
 
-from tasks import runner
+from tasks import acks, runner
 from tasks.schedule import beat_schedule
 from worker import logs
 from worker.dispatch import broker_settings
@@ -42,6 +42,7 @@ def _share_heaps() -> None:
 
 
 _share_heaps()
+acks.free_threads()
 
 #: seconds from the end of a task's body until Celery counts its thread as free
 FREE_SOON_S = 0.02

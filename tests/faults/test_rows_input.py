@@ -59,7 +59,7 @@ def _write(path: Path, size: int) -> int:
         file.write(HEAD)
         while file.tell() < size:
             file.writelines(
-                f"acc_{n % 50},cal_{n % 50},evt_external_{n:024x},2099-01-01,PT1H,note {n}\n"
+                f"acc_{n % 50},cal_{n % 50},evt_external_{n:024x},2099-01-01,PT1H,note {n:030}\n"
                 for n in range(lines, lines + 10_000)
             )
             lines += 10_000

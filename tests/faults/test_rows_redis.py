@@ -72,6 +72,31 @@ def test_redis_dies_and_comes_back_again_and_again(
 
 
 @pytest.mark.slow
+@pytest.mark.row(5)
+def test_a_worker_whose_acknowledgement_failed_takes_messages_again(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """Redis is away when its only thread has done its work: the thread is free all the same.
+
+    Otherwise the worker takes no message any more, and says nothing.
+    """
+    settings = SLOW | {"CALPATCH_DELIVERY": "late"}
+    with a_fleet(
+        tmp_path, sqlite_url, simulate=SMALL, workers=1, concurrency=1, settings=settings,
+        supervised=True,
+    ) as fleet:  # fmt: skip
+        slowly(fleet, 1.0)
+        campaign = submitted(fleet)
+        until(lambda: fleet.simulator_lines("writes"), fleet)
+        fleet.valkey.kill()
+        until(lambda: "Couldn't ack" in fleet.logs(), fleet)
+        fleet.valkey.start()
+
+        wait_for_end(fleet, campaign, within_s=60)
+        ended_well(fleet, campaign)
+
+
+@pytest.mark.slow
 @pytest.mark.row(6)
 def test_redis_forgets_keys_at_random(sqlite_url: str, tmp_path: Path) -> None:
     """Queues, bindings, unacknowledged messages, the limiter's log: gone one by one, or all.
