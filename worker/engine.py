@@ -38,6 +38,41 @@ log = structlog.get_logger(__name__)
 ASK_EVERY_S = 2.0
 #: The longest pause between two tries to write down what has happened, in seconds.
 LONGEST_PAUSE_S = 2.0
+#: how long a chunk on which workers have died waits for its turn, in seconds; its thread waits too
+ALONE_WITHIN_S = 5.0
+
+
+class Quarantine:
+    """Has chunks on which workers have died taken one at a time, and one wait for its turn.
+
+    A death is counted against whatever is claimed at that moment. So of such chunks no second one
+    is even claimed, or an edit would be given up for what another one does.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._is_awaited = False
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[bool]:
+        """Reserve the process; False when others are before, and then nothing may be claimed."""
+        if self._is_awaited or not await self._entered():
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._lock.release()
+
+    async def _entered(self) -> bool:
+        self._is_awaited = True
+        try:
+            async with asyncio.timeout(ALONE_WITHIN_S):
+                return await self._lock.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._is_awaited = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +89,7 @@ class Engine:
     owner: str
     #: a random number in [0, 1), for jitter
     roll: Callable[[], float] = random
-    #: chunks that run here although workers have died on them: one at a time
-    suspects: set[str] = field(default_factory=set)
+    quarantine: Quarantine = field(default_factory=Quarantine)
 
     async def db(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run a statement in one of the threads for SQL.

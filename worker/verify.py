@@ -9,7 +9,7 @@ the API did not answer is no such time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -64,15 +64,29 @@ NOT_ASKED = (CircuitOpen, LimiterUnavailable, WaitTooLong)
 async def verify_account(engine: Engine, sub: str) -> int:
     """Read back what an account's chunks wait for; returns how many edits ended."""
     try:
-        claims = await leased(engine, engine.store.chunks.claim_proofs, sub)
+        ended = await _verify(engine, sub, engine.store.chunks.claim_proofs)
+        if await engine.db(engine.store.chunks.has_suspect_proof, sub):
+            ended += await _verify_alone(engine, sub)
     except VaultError as closed:
         # Nothing was claimed, and nothing counts as tried; the clock announces it again.
         log.warning("verify.not_configured", account=sub, why=closed.message)
         return 0
-    if not claims:
-        return 0
-    unasked = [claim for claim in claims if claim.campaign.policy.verify == "none"]
-    asked = [claim for claim in claims if claim.campaign.policy.verify != "none"]
+    return ended
+
+
+async def _verify_alone(engine: Engine, sub: str) -> int:
+    """Read back one chunk on which workers have died, while no other such chunk is in hand."""
+    async with engine.quarantine.alone() as is_alone:
+        if is_alone:
+            return await _verify(engine, sub, engine.store.chunks.claim_suspect_proof)
+    await engine.db(engine.store.chunks.put_off_proofs, sub, seconds=1.0 + engine.roll())
+    return 0
+
+
+async def _verify(engine: Engine, sub: str, claim: Callable[..., list[Claim]]) -> int:
+    claims = await leased(engine, claim, sub)
+    unasked = [each for each in claims if each.campaign.policy.verify == "none"]
+    asked = [each for each in claims if each.campaign.policy.verify != "none"]
     try:
         ended = await _end_unasked(engine, unasked)
     except asyncio.CancelledError:
@@ -101,7 +115,7 @@ async def _end_unasked(engine: Engine, claims: Sequence[Claim]) -> int:
 
 
 async def _read_and_judge(engine: Engine, claims: list[Claim]) -> int:
-    async with holding(engine, await _apart(engine, claims)) as holds:
+    async with holding(engine, claims) as holds:
         session = holds[0].session()
         try:
             ended = await _prove(engine, session, holds)
@@ -114,21 +128,6 @@ async def _read_and_judge(engine: Engine, claims: list[Claim]) -> int:
             return 0
         await _let_go(engine, holds, tries=1)
         return ended
-
-
-async def _apart(engine: Engine, claims: list[Claim]) -> list[Claim]:
-    """Return the claims to read back now: of chunks on which workers have died only one.
-
-    By itself, or its next death would be counted against all of the account's chunks.
-    """
-    suspects = [claim for claim in claims if claim.rescues]
-    if not suspects:
-        return claims
-    chosen, *_ = suspects
-    others = [claim for claim in claims if claim is not chosen]
-    async with holding(engine, others) as holds:
-        await _let_go(engine, holds, verify_in_s=engine.settings.verify_delay)
-    return [chosen]
 
 
 async def _prove(engine: Engine, session: Session, holds: Sequence[Hold]) -> int:

@@ -451,7 +451,10 @@ def test_a_read_back_that_kills_is_bisected_as_well(store: Store) -> None:
     for _ in range(100):
         execute(store, "UPDATE chunks SET retry_at = '2000-01-01 00:00:00.000000'"
                 " WHERE state = 'verifying'")  # fmt: skip
-        for held in store.chunks.claim_proofs("acc_1", owner="w", lease_s=60):
+        claims = store.chunks.claim_proofs("acc_1", owner="w", lease_s=60)
+        while alone := store.chunks.claim_suspect_proof("acc_1", owner="w", lease_s=60):
+            claims += alone
+        for held in claims:
             if killer not in [edit.line_no for edit in held.edits]:
                 proven = [step(e.line_no, S.ACCEPTED, S.VERIFIED) for e in held.edits]
                 store.chunks.record(held, proven, lease_s=60)

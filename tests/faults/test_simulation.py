@@ -76,7 +76,7 @@ def test_a_second_crash_on_the_way_back_changes_no_outcome(
     stage: Stage, singles: walks.Found
 ) -> None:
     """Two deaths, the second anywhere after the first one's: recovery can be interrupted."""
-    found = walks.pairs(stage, singles, every=700)
+    found = walks.pairs(stage, singles, every=500)
     assert found.wrongs == []
     assert found.runs > 10
 

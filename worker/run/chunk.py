@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -43,8 +44,6 @@ log = structlog.get_logger(__name__)
 
 #: seconds until a chunk is tried again whose limiter or API could not be asked
 SOON_S = 5.0
-#: rescues from which on a chunk is a suspect: one death is ordinary life, where workers are stopped
-SUSPECT = 2
 #: characters of an id that a log shows: messages come from Redis, and may say anything
 LONGEST_ID = 64
 
@@ -56,24 +55,46 @@ async def run_chunk(engine: Engine, chunk_id: str) -> str:
     share the read. Safe to call at any time, in any number of places: the lease admits one.
     """
     try:
-        claims = await leased(engine, engine.store.chunks.claim, chunk_id)
+        became = await _claim_and_run(engine, chunk_id, suspects=False)
+        if became is None and await engine.db(engine.store.chunks.is_suspect, chunk_id):
+            became = await _run_alone(engine, chunk_id)
     except VaultError as closed:
         # The images do not open: nothing was claimed or counted, and the clock announces it again.
         log.warning("chunk.not_configured", chunk=chunk_id[:LONGEST_ID], why=closed.message)
         return ""
-    if not claims:
+    if became is None:
         log.debug("chunk.not_claimed", chunk=chunk_id[:LONGEST_ID])
         return ""
+    return became
+
+
+async def _claim_and_run(engine: Engine, chunk_id: str, *, suspects: bool) -> str | None:
+    """Run a chunk, a suspect only if asked to; None when there was nothing to claim."""
+    claims = await leased(engine, partial(engine.store.chunks.claim, suspects=suspects), chunk_id)
+    if not claims:
+        return None
     async with holding(engine, claims) as [hold]:
         first = _open(engine, hold)
         async with holding(engine, await _company(first)) as holds:
             return await _run_all(first, [_open(engine, one) for one in holds])
 
 
+async def _run_alone(engine: Engine, chunk_id: str) -> str | None:
+    """Run a chunk on which workers have died while no other such chunk is in this process's hands.
+
+    Or one of them kills its worker again, and is counted against the others as well.
+    """
+    async with engine.quarantine.alone() as is_alone:
+        if is_alone:
+            return await _claim_and_run(engine, chunk_id, suspects=True)
+    await engine.db(engine.store.chunks.put_off, chunk_id, seconds=1.0 + engine.roll())
+    return None
+
+
 async def _company(first: Work) -> list[Claim]:
     """Claim the chunks that share the first one's read of the whole window."""
     engine, claim = first.engine, first.hold.claim
-    if not claim.reads_all:
+    if not claim.reads_all or claim.rescues:
         return []
     try:
         return await leased(engine, engine.store.chunks.claim_company, claim.chunk_id)
@@ -115,28 +136,6 @@ async def _run_all(first: Work, company: Sequence[Work]) -> str:
 
 
 async def _run_one(work: Work, company: Sequence[Work]) -> str:
-    if work.hold.claim.rescues >= SUSPECT:
-        return await _run_alone(work)
-    return await _run_guarded(work, company)
-
-
-async def _run_alone(work: Work) -> str:
-    """Run a chunk on which workers have died while no other such chunk runs in this process.
-
-    Or one of them kills its worker again, and is counted against the others as well.
-    """
-    chunk_id, suspects = work.hold.claim.chunk_id, work.engine.suspects
-    if suspects:
-        work.go_on_in(1.0 + work.engine.roll())
-        return await _release(work)
-    suspects.add(chunk_id)
-    try:
-        return await _run_guarded(work, ())
-    finally:
-        suspects.discard(chunk_id)
-
-
-async def _run_guarded(work: Work, company: Sequence[Work]) -> str:
     """Run the pipe; whatever it raises ends in a release, or leaves the lease to run out."""
     claim, engine = work.hold.claim, work.engine
     # Nothing to send, but rescued: a read-back has died, which counts as long as none succeeds.

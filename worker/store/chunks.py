@@ -29,10 +29,16 @@ from worker.store.values import Account, CallRow, Campaign, Claim, Edit, Note, R
 
 #: After so many rescues a chunk is taken apart to find the edit that kills its workers (law 8).
 MAX_RESCUES = 3
+#: From so many deaths on a chunk is a suspect: one is ordinary life, where workers are stopped.
+SUSPECT = 2
 
+#: how many workers have died over a chunk, as whoever claims it finds it
+_DEATHS = "(rescues + CASE WHEN state = 'running' THEN 1 ELSE 0 END)"
 _HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'running'"
 
 _STATE, _PRIOR = EDIT_COLUMNS.index("state"), EDIT_COLUMNS.index("prior_target")
+
+_SUSPECT_PROOF = f"k.rescues > 0 AND k.rescues < {MAX_RESCUES}"
 
 #: Chunks that share another one's read of the whole window: what a run holds in memory is bounded.
 COMPANY = 4
@@ -51,20 +57,44 @@ class Chunks:
 
     # ------------------------------------------------------------ claim
 
-    def claim(self, chunk_id: str, *, owner: str, lease_s: float) -> Claim | None:
+    def claim(
+        self, chunk_id: str, *, owner: str, lease_s: float, suspects: bool = True
+    ) -> Claim | None:
         """Lease a chunk that waits or whose lease ran out; None when there is nothing to claim.
 
-        Raises VaultError when the account's images do not open; nothing is leased or counted then.
+        `suspects` False leaves those alone on which workers have died. Raises VaultError when the
+        account's images do not open; nothing is leased or counted then.
         """
+        where = self._claimable if suspects else f"{self._claimable} AND {_DEATHS} < {SUSPECT}"
+        claims = self._lease(where, {"id": chunk_id}, owner=owner, lease_s=lease_s)
+        return claims[0] if claims else None
+
+    def is_suspect(self, chunk_id: str) -> bool:
+        """Tell whether a chunk may be claimed, and workers have died on it more than once."""
+        sql = text(f"SELECT 1 FROM chunks WHERE {self._claimable} AND {_DEATHS} >= {SUSPECT}")
+        with self._database.read() as connection:
+            return connection.execute(sql, {"id": chunk_id}).first() is not None
+
+    def put_off(self, chunk_id: str, *, seconds: float) -> None:
+        """Have a chunk that may be claimed come back later, if nobody has claimed it meanwhile."""
+        later = self._database.later_sql("wait")
+        sql = text(
+            "UPDATE chunks SET dispatched_at = NULL,"
+            f" retry_at = CASE state WHEN 'pending' THEN {later} ELSE retry_at END,"
+            f" lease_until = CASE state WHEN 'running' THEN {later} ELSE lease_until END"
+            f" WHERE {self._claimable}"
+        )
+        values = {"id": chunk_id, "wait": seconds}
+        self._database.run(lambda connection: connection.execute(sql, values).rowcount)
+
+    @property
+    def _claimable(self) -> str:
         now = self._database.now_sql
-        where = (
-            "id = :id AND rescues < :rescues"
+        return (
+            f"id = :id AND rescues < {MAX_RESCUES}"
             f" AND ((state = 'pending' AND (retry_at IS NULL OR retry_at <= {now}))"
             f" OR (state = 'running' AND lease_until < {now}))"
         )
-        values = {"id": chunk_id, "rescues": MAX_RESCUES}
-        claims = self._lease(where, values, owner=owner, lease_s=lease_s)
-        return claims[0] if claims else None
 
     def claim_company(self, chunk_id: str, *, owner: str, lease_s: float) -> list[Claim]:
         """Lease more of an account's chunks that need the whole readable window, as this one does.
@@ -83,21 +113,48 @@ class Chunks:
     def claim_proofs(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
         """Lease an account's chunks that wait to be read back: one read may prove them all.
 
-        Those that have waited longest come first, and no more than `MOST_PROOFS` of them.
+        Those that have waited longest come first, and no more than `MOST_PROOFS` of them. Not those
+        on which workers have died: the next death would be counted against all of them.
         """
-        where = (
-            "id IN (SELECT k.id FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
-            f" AND k.rescues < {MAX_RESCUES} ORDER BY k.retry_at, k.id"
-            f" LIMIT :most{self._database.skip_locked('k')})"
+        where = self._provable("k.rescues = 0", most=MOST_PROOFS)
+        return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
+
+    def claim_suspect_proof(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
+        """Lease one of an account's chunks whose read-back workers have died on."""
+        where = self._provable(_SUSPECT_PROOF, most=1)
+        return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
+
+    def has_suspect_proof(self, account: str) -> bool:
+        """Tell whether an account has any of those."""
+        sql = text(
+            "SELECT 1 FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
+            f" AND {_SUSPECT_PROOF} LIMIT 1"
         )
-        values = {"account": account, "most": MOST_PROOFS}
-        return self._lease(where, values, owner=owner, lease_s=lease_s)
+        with self._database.read() as connection:
+            return connection.execute(sql, {"account": account}).first() is not None
+
+    def put_off_proofs(self, account: str, *, seconds: float) -> None:
+        """Have those come back later, unless somebody has claimed them meanwhile."""
+        later = self._database.later_sql("wait")
+        sql = text(
+            f"UPDATE chunks AS k SET dispatched_at = NULL, retry_at = {later}"
+            f" WHERE k.account = :account AND k.state = 'verifying' AND {_SUSPECT_PROOF}"
+        )
+        values = {"account": account, "wait": seconds}
+        self._database.run(lambda connection: connection.execute(sql, values).rowcount)
+
+    def _provable(self, which: str, *, most: int) -> str:
+        return (
+            "id IN (SELECT k.id FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
+            f" AND {which} ORDER BY k.retry_at, k.id"
+            f" LIMIT {most}{self._database.skip_locked('k')})"
+        )
 
     def _lease(
         self, where: str, values: dict[str, Any], *, owner: str, lease_s: float
     ) -> list[Claim]:
         sql = (
-            "UPDATE chunks SET rescues = rescues + CASE WHEN state = 'running' THEN 1 ELSE 0 END,"
+            f"UPDATE chunks SET rescues = {_DEATHS},"
             " state = 'running', lease_owner = :owner,"
             f" lease_until = {self._database.later_sql('lease')}, epoch = epoch + 1,"
             f" retry_at = NULL WHERE {where}"
