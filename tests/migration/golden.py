@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ import redis
 from sqlalchemy import MetaData, Table, select
 
 from tests.world import ACCOUNT, HOUR, World, a_world
+from worker import __version__
 from worker.dispatch import Publisher, message_lists, relay
 from worker.embedded import valkey_server
 from worker.model import Patch, Policy
@@ -244,4 +244,4 @@ def _messages(world: World) -> str:
 
 
 if __name__ == "__main__":
-    make(FOLDER / version("calpatch"))
+    make(FOLDER / __version__)
