@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from tests.faults.test_rows_sql_fleet import intents
 from tests.fleet import Fleet, a_fleet, pause
 from tests.runs import (
     BRIEF,
@@ -87,10 +88,13 @@ def test_a_worker_whose_acknowledgement_failed_takes_messages_again(
     ) as fleet:  # fmt: skip
         slowly(fleet, 1.0)
         campaign = submitted(fleet)
-        until(lambda: fleet.simulator_lines("writes"), fleet)
-        fleet.valkey.kill()
-        until(lambda: "Couldn't ack" in fleet.logs(), fleet)
-        fleet.valkey.start()
+        sent = 0
+        while "Couldn't ack" not in fleet.logs():
+            until(lambda: len(intents(fleet, campaign)) > sent, fleet)  # noqa: B023 - asked at once
+            sent = len(intents(fleet, campaign))
+            fleet.valkey.kill()
+            pause(2.0)
+            fleet.valkey.start()
 
         wait_for_end(fleet, campaign, within_s=60)
         ended_well(fleet, campaign)
