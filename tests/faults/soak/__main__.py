@@ -24,7 +24,7 @@ import msgspec
 from tests.auditor import Verdict
 from tests.faults.rounds import every
 from tests.faults.soak.troubles import TROUBLES, End, Place, Trouble
-from tests.faults.soak.watch import Watch, progress
+from tests.faults.soak.watch import Watch, is_sent, progress
 from tests.fleet import Fleet, a_fleet, pause
 from tests.runs import submitted
 from worker.embedded import PostgresServer, postgres_server
@@ -41,7 +41,7 @@ TWO_AT_ONCE = 0.25
 PEOPLE = 40
 BATCH = 5
 #: edits that a batch, read or proof takes on average, and the part of the time that troubles leave
-EDITS_A_CALL, CALM_PART = 6.0, 0.55
+EDITS_A_CALL, CALM_PART = 6.0, 0.68
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -104,7 +104,7 @@ class Soak:
         """Make trouble until the time is over or the campaign has ended."""
         kinds = [one for one in TROUBLES if self.place.postgres or not one.needs_postgres]
         queue: list[Trouble] = []
-        while time.monotonic() < self.until and not self._has_ended():
+        while time.monotonic() < self.until and not self._is_sent():
             # Each kind once before any comes again.
             queue = queue or self.place.rng.sample(kinds, len(kinds))
             now = [queue.pop()]
@@ -130,11 +130,14 @@ class Soak:
             tally.longest_s = max(tally.longest_s, took)
 
     def _recovery(self) -> float:
-        """Wait for the first edit that moves on after the trouble; returns how long that took."""
+        """Wait for the first edit that moves on after the trouble; returns how long that took.
+
+        Once everything is sent, what is not proven waits longer each time, trouble or none.
+        """
         began = time.monotonic()
         fleet = self.place.fleet
         before = progress(fleet, self.campaign)
-        while time.monotonic() - began < 4 * LONGEST_RECOVERY_S and not self._has_ended():
+        while time.monotonic() - began < 4 * LONGEST_RECOVERY_S and not self._is_sent():
             now = progress(fleet, self.campaign)
             if now > before >= 0:
                 break
@@ -142,8 +145,8 @@ class Soak:
             pause(0.1)
         return time.monotonic() - began
 
-    def _has_ended(self) -> bool:
-        return has_ended(self.place.fleet, self.campaign)
+    def _is_sent(self) -> bool:
+        return is_sent(self.place.fleet, self.campaign)
 
 
 def has_ended(fleet: Fleet, campaign: str) -> bool:
@@ -171,12 +174,14 @@ def wait_for_end(fleet: Fleet, campaign: str, *, within_s: float) -> float:
 
 
 def settings_for(rate: str, delivery: str) -> dict[str, str]:
-    """Return what the deployment sets: the defaults, but for the pace."""
+    """Return what the deployment sets: the defaults, but for the pace and the time for proof."""
     defaults = ("LEASE", "SETTLE", "VERIFY_DELAY", "SHUTDOWN_GRACE")
     return {f"CALPATCH_{name}": "" for name in defaults} | {
         "CALPATCH_RATE": rate,
         "CALPATCH_BATCH_SIZE": str(BATCH),
         "CALPATCH_DELIVERY": delivery,
+        # Writes that the API has lost are given up after a quarter of an hour otherwise.
+        "CALPATCH_VERIFY_WITHIN": "2m",
     }
 
 

@@ -71,6 +71,15 @@ def progress(fleet: Fleet, campaign: str) -> int:
     return sum(number for (state, _), number in counts.items() if state in _DONE)
 
 
+def is_sent(fleet: Fleet, campaign: str) -> bool:
+    """Tell whether nothing is left to be sent, as far as SQL can be asked."""
+    try:
+        counts = fleet.store.reading.counts(campaign)
+    except (WorkerError, SQLAlchemyError):
+        return False
+    return bool(counts) and all(state in _DONE for state, _ in counts)
+
+
 def _sample(pid: int) -> Sample:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return Sample(time.monotonic(), pages * _PAGE, len(list(Path(f"/proc/{pid}/fd").iterdir())))
