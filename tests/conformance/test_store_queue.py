@@ -484,6 +484,49 @@ def test_a_run_that_proved_nothing_clears_no_chunk_of_its_deaths(store: Store) -
     assert chunk(store).rescues == 0
 
 
+@pytest.mark.parametrize("has_died", [False, True], ids=["waits", "lease ran out"])
+def test_a_suspect_that_is_put_off_comes_back_and_no_sooner(
+    store: Store, *, has_died: bool
+) -> None:
+    """Nobody claims it meanwhile, and it is announced as soon as its time has come."""
+    submit(store)
+    execute(store, "UPDATE chunks SET rescues = 2")
+    if has_died:
+        claim(store)
+        expire(store, "c-june.1")
+    assert store.chunks.claim("c-june.1", owner="w", lease_s=60, suspects=False) is None
+    assert store.chunks.is_suspect("c-june.1")
+    take(store)
+    store.chunks.put_off("c-june.1", seconds=60)
+    assert chunk(store).dispatched_at is None
+    assert store.chunks.claim("c-june.1", owner="w", lease_s=60) is None
+    store.chunks.put_off("c-june.1", seconds=-60)  # it is not to be claimed: nothing changes
+    assert store.chunks.claim("c-june.1", owner="w", lease_s=60) is None
+    make_due(store)
+    expire(store, "c-june.1")
+    assert numbers(take(store)) == ["c-june.1"]
+    assert store.chunks.claim("c-june.1", owner="w", lease_s=60) is not None
+
+
+def test_read_backs_that_are_put_off_come_back_and_no_sooner(store: Store) -> None:
+    """Those on which workers have died; the account's others stay as they are."""
+    submit(store, some_rows(10), chunk_size=5)
+    for chunk_id in ("c-june.1", "c-june.2"):
+        run_to(store, chunk_id, S.ACCEPTED)
+    execute(store, "UPDATE chunks SET rescues = 1 WHERE number = 1")
+    make_due(store)
+    assert store.chunks.has_suspect_proof("acc_1")
+    store.chunks.put_off_proofs("acc_1", seconds=60)
+    later = "SELECT count(*) AS n FROM chunks WHERE retry_at > " + store.database.later_sql("s")
+    assert execute(store, later, s=30.0).n == 1
+    assert [
+        each.chunk_id for each in store.chunks.claim_proofs("acc_1", owner="w", lease_s=60)
+    ] == ["c-june.2"]
+    (alone,) = store.chunks.claim_suspect_proof("acc_1", owner="w", lease_s=60)
+    assert alone.chunk_id == "c-june.1"
+    assert not store.chunks.has_suspect_proof("acc_1")
+
+
 def refuse_changes_of(store: Store, line_no: int) -> None:
     """Have the database refuse whatever changes one edit."""
     when = f"BEFORE UPDATE ON edits FOR EACH ROW WHEN (NEW.line_no = {line_no})"

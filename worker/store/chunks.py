@@ -38,7 +38,8 @@ _HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'runni
 
 _STATE, _PRIOR = EDIT_COLUMNS.index("state"), EDIT_COLUMNS.index("prior_target")
 
-_SUSPECT_PROOF = f"k.rescues > 0 AND k.rescues < {MAX_RESCUES}"
+_PROOF = "k.account = :account AND k.state = 'verifying'"
+_SUSPECT_PROOF = f"{_PROOF} AND k.rescues > 0 AND k.rescues < {MAX_RESCUES}"
 
 #: Chunks that share another one's read of the whole window: what a run holds in memory is bounded.
 COMPANY = 4
@@ -116,7 +117,7 @@ class Chunks:
         Those that have waited longest come first, and no more than `MOST_PROOFS` of them. Not those
         on which workers have died: the next death would be counted against all of them.
         """
-        where = self._provable("k.rescues = 0", most=MOST_PROOFS)
+        where = self._provable(f"{_PROOF} AND k.rescues = 0", most=MOST_PROOFS)
         return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
 
     def claim_suspect_proof(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
@@ -126,10 +127,7 @@ class Chunks:
 
     def has_suspect_proof(self, account: str) -> bool:
         """Tell whether an account has any of those."""
-        sql = text(
-            "SELECT 1 FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
-            f" AND {_SUSPECT_PROOF} LIMIT 1"
-        )
+        sql = text(f"SELECT 1 FROM chunks k WHERE {_SUSPECT_PROOF} LIMIT 1")
         with self._database.read() as connection:
             return connection.execute(sql, {"account": account}).first() is not None
 
@@ -138,15 +136,14 @@ class Chunks:
         later = self._database.later_sql("wait")
         sql = text(
             f"UPDATE chunks AS k SET dispatched_at = NULL, retry_at = {later}"
-            f" WHERE k.account = :account AND k.state = 'verifying' AND {_SUSPECT_PROOF}"
+            f" WHERE {_SUSPECT_PROOF}"
         )
         values = {"account": account, "wait": seconds}
         self._database.run(lambda connection: connection.execute(sql, values).rowcount)
 
     def _provable(self, which: str, *, most: int) -> str:
         return (
-            "id IN (SELECT k.id FROM chunks k WHERE k.account = :account AND k.state = 'verifying'"
-            f" AND {which} ORDER BY k.retry_at, k.id"
+            f"id IN (SELECT k.id FROM chunks k WHERE {which} ORDER BY k.retry_at, k.id"
             f" LIMIT {most}{self._database.skip_locked('k')})"
         )
 
