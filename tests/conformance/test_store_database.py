@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
@@ -255,6 +256,16 @@ def test_what_postgres_refuses_is_told_without_the_row(
     assert said in fault(opened[0], sql.replace(": ", r"\: "))
 
 
+def kill_others(admin: Database) -> None:
+    """Close all other connections to the database from its own side."""
+    others = text(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with admin.begin() as connection:
+        assert connection.execute(others).scalar_one() >= 1
+
+
 @pytest.mark.row(9)
 @pytest.mark.row(10)
 @pytest.mark.postgres
@@ -263,13 +274,34 @@ def test_connections_that_died_are_replaced(postgres_url: str, opened: list[Data
     opened += [Database(postgres_url), Database(postgres_url)]
     database, admin = opened
     migrate(database)
-    others = text(
-        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    with admin.begin() as connection:
-        assert connection.execute(others).scalar_one() >= 1
+    kill_others(admin)
     assert Store(database).queue.pulses() == {}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("read_on", [True, False])
+def test_a_connection_that_dies_in_the_middle_of_a_read_leaves_nothing_open(
+    postgres_url: str, opened: list[Database], read_on: bool
+) -> None:
+    """Its cursor is closed too, whether the reader reads on or stops there."""
+    database, admin = Database(postgres_url), Database(postgres_url)
+    opened += [database, admin]
+
+    def read() -> None:
+        endless = text("SELECT n FROM generate_series(1, 100000) AS n")
+        with (
+            database.read() as connection,
+            connection.execute(endless, execution_options={"yield_per": 100}) as rows,
+        ):
+            next(rows)
+            kill_others(admin)
+            if read_on:
+                list(rows)
+
+    with pytest.raises(StoreUnavailable):
+        read()
+    cursors = [each for each in gc.get_objects() if isinstance(each, psycopg.ServerCursor)]
+    assert [each for each in cursors if not each.closed] == []
 
 
 @pytest.mark.postgres

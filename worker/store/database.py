@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from psycopg import OperationalError, ServerCursor
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -300,7 +301,7 @@ def _postgres(url: URL, pool_size: int) -> Engine:
         "keepalives_count": 3,
         "tcp_user_timeout": 60_000,
     }
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
@@ -310,3 +311,23 @@ def _postgres(url: URL, pool_size: int) -> Engine:
         connect_args={name: value for name, value in chosen.items() if name not in url.query}
         | {"options": f"{own} {timeouts} -c timezone=UTC".strip()},
     )
+
+    @event.listens_for(engine.pool, "connect")
+    def _cursors(connection: Any, _record: Any) -> None:
+        connection.server_cursor_factory = _ServerCursor
+
+    return engine
+
+
+class _ServerCursor(ServerCursor[Any]):
+    """One that is closed also when the server died while rows were read from it.
+
+    psycopg's own raises then, stays open, and warns of it whenever the garbage is collected.
+    """
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OperationalError:
+            super().close()  # the connection is known to be closed now: nothing is asked of it
+            raise
