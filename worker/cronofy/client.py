@@ -101,10 +101,12 @@ class Cronofy:
         include_deleted: bool = True,
         include_moved: bool = False,
         include_managed: bool = True,
+        people: bool = False,
         calls: CallCount,
     ) -> dict[EventKey, Event]:
         """Read the events of a window, page by page, and keep the wanted ones (all when None).
 
+        `people` asks for `Event.about` as well.
         Stops as soon as everything wanted is found, when `wanted` has a size. Starts again when a
         page has died meanwhile (cronofy-api §3.2). Of an event that occurs twice the later one
         counts.
@@ -118,7 +120,7 @@ class Cronofy:
             include_managed=include_managed,
         )
         for _ in range(self._limits.restarts + 1):
-            harvest = Harvest(wanted=wanted, calendar_ids=calendar_ids)
+            harvest = Harvest(wanted=wanted, calendar_ids=calendar_ids, people=people)
             if await self._walk(access, query, harvest=harvest, calls=calls):
                 return harvest.events
             log.info("read.restarted")
@@ -135,6 +137,7 @@ class Cronofy:
                 read_only=calendar.calendar_readonly is not False,
                 deleted=calendar.calendar_deleted is True,
                 elevated=calendar.permission_level == "unrestricted",
+                primary=calendar.calendar_primary is True,
             )
             for calendar in wire.calendars
         ]
@@ -146,6 +149,7 @@ class Cronofy:
         profiles = (wire.account.profiles if wire.account else None) or []
         return AccountInfo(
             sub=wire.sub,
+            addresses=_addresses(wire.email, *(profile.profile_name for profile in profiles)),
             profiles=tuple(
                 Profile(
                     profile_id=profile.profile_id,
@@ -367,3 +371,8 @@ def _note_unreadable(count: int, calls: CallCount) -> None:
     if count:
         calls.unreadable += count
         log.warning("event.unreadable", count=count)
+
+
+def _addresses(*texts: str | None) -> tuple[str, ...]:
+    """Return the addresses among these; a profile's name is one with most providers."""
+    return tuple(sorted({text.strip().lower() for text in texts if text and "@" in text}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,14 +19,19 @@ from worker.cronofy.wire import (
     WireEvent,
     WireLocation,
     WirePage,
+    WirePerson,
     WireTime,
     decoded,
 )
-from worker.model import AllDay, Event, EventKey, Image, Timed, When
+from worker.model import About, AllDay, Event, EventKey, Image, Timed, When
 
 _page = msgspec.json.Decoder(WirePage)
 _raw_page = msgspec.json.Decoder(RawPage)
 _event = msgspec.json.Decoder(WireEvent)
+_person = msgspec.json.Decoder(WirePerson | None)
+_people = msgspec.json.Decoder(list[WirePerson] | None)
+
+T = TypeVar("T")
 
 #: what an event without a zone is shown in (cronofy-api §3.3)
 _NO_ZONE = "Etc/UTC"
@@ -69,8 +75,11 @@ def _readable(page: RawPage) -> Iterator[WireEvent]:
             continue
 
 
-def to_event(wire: WireEvent) -> Event:
-    """Read one event; raises Unreadable when its times make no sense."""
+def to_event(wire: WireEvent, *, people: bool = False) -> Event:
+    """Read one event, with what it tells of people if asked.
+
+    Raises Unreadable when its times make no sense.
+    """
     options = wire.options
     return Event(
         calendar_id=wire.calendar_id,
@@ -87,7 +96,41 @@ def to_event(wire: WireEvent) -> Event:
         deleted=wire.deleted is True,
         recurring=wire.recurring is True or wire.series_identifier not in (None, ""),
         can_update=options is not None and options.update is True,
+        about=to_about(wire) if people else About(),
     )
+
+
+def to_about(wire: WireEvent) -> About:
+    """Read who takes part, and when the event was made; what cannot be read is left out."""
+    attendees = _decoded(_people, wire.attendees) or []
+    organizer = _decoded(_person, wire.organizer)
+    return About(
+        organizer=_address(organizer) if organizer else "",
+        attendees=tuple(found for each in attendees if (found := _address(each))),
+        private=wire.event_private is True,
+        created=_past(wire.created),
+        updated=_past(wire.updated),
+    )
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T | None:
+    try:
+        return decoder.decode(raw) if bytes(raw) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _address(person: WirePerson) -> str:
+    return (person.email or "").strip().lower()
+
+
+def _past(text: Any) -> datetime | None:
+    """Read when something was; years that are none occur (cronofy-api §3.3)."""
+    try:
+        moment = _moment(text) if isinstance(text, str) else None
+    except Unreadable:
+        return None
+    return moment if isinstance(moment, datetime) else None
 
 
 def key_of(wire: WireEvent) -> EventKey:

@@ -72,10 +72,15 @@ class Harvest:
     """Collects the events of a read: only the wanted ones, and of each the one read last."""
 
     def __init__(
-        self, *, wanted: Container[EventKey] | None, calendar_ids: Sequence[str] = ()
+        self,
+        *,
+        wanted: Container[EventKey] | None,
+        calendar_ids: Sequence[str] = (),
+        people: bool = False,
     ) -> None:
         self.events: dict[EventKey, Event] = {}
         self._wanted = wanted
+        self._people = people
         self._calendar_ids = frozenset(calendar_ids)
 
     @property
@@ -91,7 +96,7 @@ class Harvest:
             if not self._keeps(key):
                 continue
             try:
-                self.events[key] = to_event(wire)
+                self.events[key] = to_event(wire, people=self._people)
             except Unreadable:
                 unreadable += 1
         return unreadable

@@ -46,10 +46,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountInfo:
-    """An account as the API sees it now: without name and address, which nobody here needs."""
+    """An account as the API sees it now.
+
+    `addresses` are its own, in lower case: by them an event's organizer is known for oneself.
+    """
 
     sub: str
     profiles: tuple[Profile, ...]
+    addresses: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def connected(self) -> bool:

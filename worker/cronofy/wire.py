@@ -49,6 +49,18 @@ class WireEvent(Struct, gc=False):
     options: WireOptions | None = None
     conferencing: Any = None
     meeting_url: Any = None
+    #: passed over unless somebody asks: most reads want no people
+    attendees: Raw = Raw()
+    organizer: Raw = Raw()
+    event_private: Any = None
+    created: Any = None
+    updated: Any = None
+
+
+class WirePerson(Struct, gc=False):
+    """Somebody who takes part, or invites."""
+
+    email: str | None = None
 
 
 class WirePaging(Struct):
@@ -74,6 +86,7 @@ class WireCalendar(Struct):
     calendar_name: str | None = None
     calendar_readonly: bool | None = None
     calendar_deleted: bool | None = None
+    calendar_primary: bool | None = None
     permission_level: str | None = None
 
 
@@ -88,6 +101,7 @@ class WireProfileCalendar(Struct):
 class WireProfile(Struct):
     profile_id: str
     provider_name: str | None = None
+    profile_name: str | None = None
     profile_connected: bool | None = None
     profile_calendars: list[WireProfileCalendar] | None = None
 
@@ -98,6 +112,7 @@ class WireAccountData(Struct):
 
 class WireUserInfo(Struct):
     sub: str
+    email: str | None = None
     account: WireAccountData | None = field(default=None, name="cronofy.data")
 
 

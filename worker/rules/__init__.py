@@ -25,6 +25,7 @@ from worker.rules.decide import (
     Change,
     Conflict,
     Decision,
+    Earlier,
     Refuse,
     Skip,
     Unchanged,
@@ -32,7 +33,9 @@ from worker.rules.decide import (
     decide,
 )
 from worker.rules.forecast import Calls, Load, calls_needed, loads_of
-from worker.rules.images import FIELDS, differences, missing, normalised, same_when
+from worker.rules.images import FIELDS, changed, differences, missing, normalised, same_when
+from worker.rules.matching import matches, starts_within, utc_days
+from worker.rules.planned import carry_out
 from worker.rules.progress import Progress, format_seconds
 from worker.rules.reconcile import Reconciliation, SendAgain, Settled, Wait, reconcile
 from worker.rules.retry import (
@@ -61,6 +64,7 @@ from worker.rules.sharing import (
 )
 from worker.rules.shift import NotForAllDay, format_shift, moved, parse_shift
 from worker.rules.states import adds_up, check_campaign, check_edit, final_campaign_state
+from worker.rules.transform import compiled, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
 from worker.rules.windows import (
@@ -93,6 +97,7 @@ __all__ = [
     "Conflict",
     "Decision",
     "Doubted",
+    "Earlier",
     "EndBeforeStart",
     "Ended",
     "FairLine",
@@ -130,9 +135,12 @@ __all__ = [
     "adds_up",
     "backoff_s",
     "calls_needed",
+    "carry_out",
+    "changed",
     "check_campaign",
     "check_edit",
     "comeback_s",
+    "compiled",
     "decide",
     "differences",
     "final_campaign_state",
@@ -148,6 +156,7 @@ __all__ = [
     "judge",
     "judge_proof",
     "loads_of",
+    "matches",
     "may_repeat_at_once",
     "missing",
     "moved",
@@ -163,6 +172,9 @@ __all__ = [
     "same_when",
     "share_out",
     "spared",
+    "starts_within",
+    "transformed",
     "unread_windows",
+    "utc_days",
     "weight_of",
 ]

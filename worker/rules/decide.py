@@ -7,10 +7,11 @@ whose target is stored already goes through `reconcile` instead, so that it is n
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.model import (
     AllDay,
@@ -26,9 +27,10 @@ from worker.model import (
     Timed,
     When,
 )
-from worker.rules.images import missing, same_text, same_when
+from worker.rules.images import ENDS, changed, missing, same_text, same_when, with_fields
 from worker.rules.schedule import EndBeforeStart, KindMismatch, parse_moment, rescheduled
 from worker.rules.shift import NotForAllDay, moved
+from worker.rules.transform import is_relative, transformed
 from worker.rules.zones import Ambiguous, local_time
 
 #: Characters; the API takes no longer title, and the title is sent with each edit (cronofy-api
@@ -36,6 +38,16 @@ from worker.rules.zones import Ambiguous, local_time
 MAX_SUMMARY = 1024
 #: Characters; checked only where the description itself is to change (cronofy-api §4.1).
 MAX_DESCRIPTION = 4096
+#: how long before UTC's a day begins in the farthest east
+EARLIEST_DAY = timedelta(hours=14)
+
+
+class Earlier(Struct, gc=False, frozen=True, kw_only=True):
+    """An edit that has been made: from `before` to `target`, by changing `fields`."""
+
+    before: Image
+    target: Image
+    fields: tuple[str, ...]
 
 
 class Wanted(Struct, gc=False, frozen=True, kw_only=True):
@@ -48,6 +60,8 @@ class Wanted(Struct, gc=False, frozen=True, kw_only=True):
     patch: Patch
     key: EventKey
     already_at: When | None = None
+    #: what an undo takes back; None when that is not known any more
+    earlier: Earlier | None = None
 
 
 class Change(Struct, gc=False, frozen=True, kw_only=True):
@@ -98,20 +112,39 @@ def decide(
     `now` is aware. An event or calendar other than the one wanted counts as not found. Raises
     ValueError for texts that intake would have refused.
     """
-    barred = _calendar_bar(calendar, wanted.key)
-    if barred is not None:
-        return barred
-    if event is None or event.key != wanted.key:
-        return Skip(code=Code.NOT_FOUND)
-    barred = event_bar(event) or _past_bar(event.image.when, policy, now=now)
-    if barred is not None:
-        return barred
+    barred = bar(wanted.key, event, calendar=calendar, policy=policy, now=now)
+    if barred is not None or event is None:
+        return barred or Skip(code=Code.NOT_FOUND)
     patch, when = wanted.patch, event.image.when
+    if patch.undo:
+        return _take_back(event.image, wanted.earlier)
     if patch.expect_start is not None and not _starts_at(when, patch.expect_start, tzid=patch.tzid):
         return Conflict(code=Code.EXPECTATION_FAILED, fields=("start",))
     if _is_repeated(wanted, when) and not policy.allow_repeat:
         return Skip(code=Code.ALREADY_IN_CAMPAIGN)
-    return _change(event.image, patch, policy=policy)
+    return resolve(event.image, patch, policy=policy)
+
+
+def bar(
+    key: EventKey,
+    event: Event | None,
+    *,
+    calendar: Calendar | None,
+    policy: Policy,
+    now: datetime,
+) -> Skip | None:
+    """Return why an event is not edited at this moment, whatever is asked of it; None if it may."""
+    barred = _calendar_bar(calendar, key)
+    if barred is not None:
+        return barred
+    if event is None or event.key != key:
+        return Skip(code=Code.NOT_FOUND)
+    return (
+        event_bar(event)
+        or _past_bar(event.image.when, policy, now=now)
+        or _soon_bar(event.image.when, policy, now=now)
+        or people_bar(event, policy)
+    )
 
 
 def event_bar(event: Event) -> Skip | None:
@@ -154,6 +187,34 @@ def _past_bar(when: When, policy: Policy, *, now: datetime) -> Skip | None:
     return Skip(code=Code.PAST_EVENT)
 
 
+def _soon_bar(when: When, policy: Policy, *, now: datetime) -> Skip | None:
+    if not policy.not_within_s:
+        return None
+    # A whole day begins up to 14 hours before UTC's in the east.
+    start = (
+        when.start
+        if isinstance(when, Timed)
+        else datetime.combine(when.start, time(), UTC) - EARLIEST_DAY
+    )
+    soon = now + timedelta(seconds=policy.not_within_s)
+    return Skip(code=Code.STARTS_TOO_SOON) if start < soon else None
+
+
+def people_bar(event: Event, policy: Policy) -> Skip | None:
+    """Return why the people who take part keep an event from being touched."""
+    about = event.about
+    people = {*about.attendees, about.organizer} - {""}
+    domains = {each.rpartition("@")[2] for each in people}
+    denied = {event.calendar_id, *people, *(f"@{each}" for each in domains)}
+    if not denied.isdisjoint(policy.deny):
+        return Skip(code=Code.DENY_LISTED)
+    if "private_event" in policy.skip and about.private:
+        return Skip(code=Code.PRIVATE_EVENT)
+    if "external_attendees" in policy.skip and not domains <= {*policy.internal_domains}:
+        return Skip(code=Code.EXTERNAL_ATTENDEES)
+    return None
+
+
 def _has_ended(when: When, now: datetime) -> bool:
     if isinstance(when, Timed):
         return when.end <= now
@@ -174,41 +235,88 @@ def _starts_at(when: When, text: str, *, tzid: str | None) -> bool:
 
 def _is_repeated(wanted: Wanted, when: When) -> bool:
     # Absolute edits cannot add up, and may have to restore what somebody changed since.
-    if wanted.already_at is None or not isinstance(wanted.patch.move, Shift):
+    patch = wanted.patch
+    if wanted.already_at is None or not (isinstance(patch.move, Shift) or is_relative(patch.ops)):
         return False
     return same_when(when, wanted.already_at)
 
 
-def _change(before: Image, patch: Patch, *, policy: Policy) -> Change | Unchanged | Skip | Refuse:
+def resolve(before: Image, patch: Patch, *, policy: Policy) -> Change | Unchanged | Skip | Refuse:
+    """Return what a patch makes of an image."""
+    if patch.ops:
+        target = transformed(before, patch.ops, policy=policy)
+        if not isinstance(target, Image):
+            return _barred(target)
+        if _is_reversed(before.when, target.when):
+            return Refuse(code=Code.END_BEFORE_START)
+        return _changing(before, _writable(before, target))
     when = _new_when(before.when, patch, policy=policy)
     if isinstance(when, Skip | Refuse):
         return when
-    target = _patched(before, patch, when=when)
-    fields = missing(target, before)
+    return _changing(before, _patched(before, patch, when=when))
+
+
+def _changing(before: Image, target: Image) -> Change | Unchanged | Skip:
+    fields = changed(before, target)
     barred = target_bar(target, fields=fields)
     if barred is not None:
         return barred
     return Change(before=before, target=target, fields=fields) if fields else Unchanged()
 
 
+def _take_back(now: Image, earlier: Earlier | None) -> Decision:
+    """Give an event back what it had before an edit, if it still is what the edit made of it.
+
+    Of fields that the edit did not change nothing is asked, and nothing is written.
+    """
+    if earlier is None:
+        return Refuse(code=Code.NOTHING_TO_UNDO)
+    fields = both_ends(earlier.fields)
+    if not missing(earlier.before, now, fields=fields):
+        return Unchanged()
+    theirs = missing(earlier.target, now, fields=fields)
+    if theirs:
+        return Conflict(code=Code.CHANGED_ELSEWHERE, fields=theirs)
+    return _changing(now, _writable(now, with_fields(now, earlier.before, fields=fields)))
+
+
+def _writable(before: Image, target: Image) -> Image:
+    """Keep a transparency that can only be read: asking for it asks for nothing."""
+    if target.transparency != "unknown":
+        return target
+    return replace(target, transparency=before.transparency)
+
+
+def both_ends(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return fields with the times as one: both are sent whenever one of them changes."""
+    return (
+        (*ENDS, *(name for name in fields if name not in ENDS)) if {*ENDS} & {*fields} else fields
+    )
+
+
+def _is_reversed(old: When, new: When) -> bool:
+    """Tell whether a change turned the ends round, or took the whole length away."""
+    length = new.end - new.start
+    return length < timedelta() or (not length and old.end != old.start)
+
+
 def _new_when(when: When, patch: Patch, *, policy: Policy) -> When | Skip | Refuse:
     move = patch.move
+    place: When | Ambiguous | NotForAllDay | KindMismatch | EndBeforeStart
     match move:
         case None:
             return when
         case Shift():
-            return _as_place(moved(when, move, tzid=patch.tzid, policy=policy))
+            place = moved(when, move, tzid=patch.tzid, policy=policy)
         case Reschedule():
-            return _as_place(rescheduled(when, move, tzid=patch.tzid, policy=policy))
-    assert_never(move)
+            place = rescheduled(when, move, tzid=patch.tzid, policy=policy)
+        case _:
+            assert_never(move)
+    return place if isinstance(place, AllDay | Timed) else _barred(place)
 
 
-def _as_place(
-    place: When | Ambiguous | NotForAllDay | KindMismatch | EndBeforeStart,
-) -> When | Skip | Refuse:
+def _barred(place: Ambiguous | NotForAllDay | KindMismatch | EndBeforeStart) -> Skip | Refuse:
     match place:
-        case AllDay() | Timed():
-            return place
         case Ambiguous(why="range"):
             return Skip(code=Code.OUTSIDE_WINDOW)
         case Ambiguous():

@@ -22,6 +22,11 @@ TEXTS: Final = ("summary", "description", "location")
 #: Both are sent with each edit, so both always decide whether an event is where it shall be.
 ENDS: Final = ("start", "end")
 
+#: The zones that times are shown in: alone they move nothing, and not every provider tells them, so
+#: that they are looked at only where an edit changes them.
+ZONE: Final = "zone"
+
+_ALL: Final = (*FIELDS[:2], ZONE, *FIELDS[2:])
 _UNKNOWN: Final = "unknown"
 
 
@@ -62,11 +67,16 @@ def differences(a: Image, b: Image) -> tuple[str, ...]:
 
 
 def missing(target: Image, seen: Image, *, fields: Collection[str] = FIELDS) -> tuple[str, ...]:
-    """Return which of `fields` do not show the target's value.
+    """Return which of `fields`, which may have ZONE, do not show the target's value.
 
     An unknown transparency shows no other value than itself.
     """
-    return tuple(name for name in FIELDS if name in fields and not _shows(name, target, seen))
+    return tuple(name for name in _ALL if name in fields and not _shows(name, target, seen))
+
+
+def changed(before: Image, target: Image) -> tuple[str, ...]:
+    """Return the fields, ZONE among them, that an edit with these two images changes."""
+    return missing(target, before, fields=_ALL)
 
 
 def _matches(name: str, a: Image, b: Image) -> bool:
@@ -78,7 +88,21 @@ def _matches(name: str, a: Image, b: Image) -> bool:
 def _shows(name: str, target: Image, seen: Image) -> bool:
     if name in ENDS:
         return _end_of(target.when, name) == _end_of(seen.when, name)
+    if name == ZONE:
+        return zones(target.when) == zones(seen.when)
     return same_text(getattr(target, name), getattr(seen, name))
+
+
+def zones(when: When) -> tuple[str, ...]:
+    """Return the zones that both ends are shown in; () for whole days, which have none."""
+    return (when.start_tzid, when.end_tzid) if isinstance(when, Timed) else ()
+
+
+def with_fields(current: Image, source: Image, *, fields: Collection[str]) -> Image:
+    """Return `current` with these fields of `source`; the times and their zones go together."""
+    moves = not {*ENDS, ZONE}.isdisjoint(fields)
+    texts = {name: getattr(source, name) for name in fields if name not in {*ENDS, ZONE}}
+    return replace(current, when=source.when if moves else current.when, **texts)
 
 
 def _end_of(when: When, name: str) -> tuple[bool, date | datetime]:

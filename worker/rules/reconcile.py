@@ -1,4 +1,4 @@
-"""What to do about an edit whose target is stored already: after a crash, a doubt or an approval.
+"""What to do about an edit that may have been sent already: after a crash or a doubt.
 
 Law 5: the target seen is done, the before-image seen is sent again, anything else is a conflict.
 Only the fields that the edit changes and the two ends decide; the rest may have been edited by
@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from worker.model import Code, Event, Image
 from worker.rules.decide import Conflict, Skip, event_bar, target_bar
-from worker.rules.images import ENDS, differences, missing
+from worker.rules.images import ENDS, changed, differences, missing, with_fields
 
 
 class Settled(Struct, frozen=True, kw_only=True):
@@ -52,23 +51,14 @@ def reconcile(
     barred = event_bar(event)
     if barred is not None and barred.code is Code.DELETED:
         return barred
-    fields = missing(target, before)
+    fields = changed(before, target)
     deciding = {*fields, *ENDS}
     if not missing(target, event.image, fields=deciding):
         return Settled()
     if barred is not None:
         return barred
-    changed = tuple(name for name in differences(before, event.image) if name in deciding)
-    if changed:
-        return Conflict(code=Code.CHANGED_ELSEWHERE, fields=changed)
-    rebased = _rebased(target, event.image, fields=fields)
+    theirs = tuple(name for name in differences(before, event.image) if name in deciding)
+    if theirs:
+        return Conflict(code=Code.CHANGED_ELSEWHERE, fields=theirs)
+    rebased = with_fields(event.image, target, fields=fields)
     return target_bar(rebased, fields=fields) or SendAgain(before=event.image, target=rebased)
-
-
-def _rebased(target: Image, current: Image, *, fields: tuple[str, ...]) -> Image:
-    moves = any(name in fields for name in ENDS)
-    return replace(
-        current,
-        when=target.when if moves else current.when,
-        **{name: getattr(target, name) for name in fields if name not in ENDS},
-    )
