@@ -62,7 +62,7 @@ from worker.rules.sharing import (
     share_out,
     weight_of,
 )
-from worker.rules.shift import NotForAllDay, format_shift, moved, parse_shift
+from worker.rules.shift import NotForAllDay, format_shift, moved, parse_length, parse_shift
 from worker.rules.states import adds_up, check_campaign, check_edit, final_campaign_state
 from worker.rules.transform import compiled, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
@@ -162,6 +162,7 @@ __all__ = [
     "moved",
     "next_try",
     "normalised",
+    "parse_length",
     "parse_moment",
     "parse_shift",
     "place",
