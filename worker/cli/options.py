@@ -20,10 +20,10 @@ JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="One JSON object on stdout, for machines.")
 ]
 FileArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="FILE", help='A CSV or JSONL file; "-" reads standard input.')
+    str, typer.Argument(metavar="FILE", help='A CSV, JSONL or YAML file; "-" reads standard input.')
 ]
 FormatOption: TypeAlias = Annotated[
-    str | None, typer.Option("--format", help="csv or jsonl, where the name does not tell.")
+    str | None, typer.Option("--format", help="csv, jsonl or yaml, where the name does not tell.")
 ]
 
 
