@@ -17,6 +17,7 @@ from worker.model import (
     Image,
     Patch,
     Policy,
+    Run,
 )
 from worker.store.cells import cells_of
 from worker.store.sealing import Images, Unopened
@@ -26,6 +27,7 @@ _calendars = msgspec.json.Decoder(tuple[Calendar, ...])
 _columns = msgspec.json.Decoder(tuple[str, ...])
 _patch = msgspec.json.Decoder(Patch)
 _policy = msgspec.json.Decoder(Policy)
+_run = msgspec.json.Decoder(Run)
 _STATES = {str(state): state for state in EditState}
 
 
@@ -69,6 +71,15 @@ def campaign_of(row: Any) -> Campaign:
         started_at=row.started_at,
         finished_at=row.finished_at,
         pruned_at=row.pruned_at,
+        run=_run.decode(row.run),
+        parent=row.parent,
+        job=row.job,
+        job_date=row.job_date,
+        spec=row.spec,
+        notify=row.notify,
+        plan_hash=row.plan_hash,
+        planned_at=row.planned_at,
+        expires_at=row.expires_at,
     )
 
 

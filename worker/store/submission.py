@@ -108,7 +108,7 @@ def _insert(
             key=new.key,
             digest=new.digest,
             kind=new.kind,
-            state=CampaignState.RUNNING,
+            state=CampaignState.PLANNING if new.is_planned else CampaignState.RUNNING,
             reason=new.reason,
             owner=new.owner,
             lane=new.lane,
@@ -118,6 +118,12 @@ def _insert(
             total=total,
             image_key=image_key,
             submitted_at=database.now(),
+            run=msgspec.json.encode(new.run).decode(),
+            parent=new.parent,
+            job=new.job,
+            job_date=new.job_date,
+            spec=new.spec,
+            notify=new.notify,
         )
     )
 
