@@ -21,6 +21,7 @@ from worker.rules.answers import (
     judge,
 )
 from worker.rules.breaker import comeback_s, is_calm, place
+from worker.rules.canary import Stratum, pick_canary
 from worker.rules.decide import (
     Change,
     Conflict,
@@ -63,7 +64,14 @@ from worker.rules.sharing import (
     weight_of,
 )
 from worker.rules.shift import NotForAllDay, format_shift, moved, parse_shift
-from worker.rules.states import adds_up, check_campaign, check_edit, final_campaign_state
+from worker.rules.states import (
+    adds_up,
+    check_campaign,
+    check_edit,
+    final_campaign_state,
+    stopped_code,
+    stopped_state,
+)
 from worker.rules.transform import compiled, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
@@ -124,6 +132,7 @@ __all__ = [
     "Settled",
     "Skip",
     "SkipEdit",
+    "Stratum",
     "Taken",
     "Throttled",
     "Turn",
@@ -164,6 +173,7 @@ __all__ = [
     "normalised",
     "parse_moment",
     "parse_shift",
+    "pick_canary",
     "place",
     "plan_windows",
     "readable_window",
@@ -173,6 +183,8 @@ __all__ = [
     "share_out",
     "spared",
     "starts_within",
+    "stopped_code",
+    "stopped_state",
     "transformed",
     "unread_windows",
     "utc_days",

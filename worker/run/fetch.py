@@ -99,6 +99,7 @@ async def _read_once(
             wanted=wanted,
             calendar_ids=calendar_ids,
             include_moved=include_moved,
+            people=work.plans,
             calls=work.hold.calls,
         )
 

@@ -54,6 +54,8 @@ class Work:
     closed: dict[str, Code] = field(default_factory=dict)
     #: an answer to a write has been written down
     has_sent: bool = False
+    #: targets have been written down for somebody to approve
+    has_planned: bool = False
 
     @property
     def has_time(self) -> bool:
@@ -64,9 +66,19 @@ class Work:
         return self.hold.campaign_state in SENDING_STATES
 
     @property
+    def plans(self) -> bool:
+        """Tell whether the campaign is being planned: it reads, and nothing leaves the house."""
+        return self.hold.campaign_state is CampaignState.PLANNING
+
+    @property
+    def is_planned(self) -> bool:
+        """Tell whether every open edit of a campaign that plans has its target."""
+        return self.plans and all(edit.target is not None for edit in self.open.values())
+
+    @property
     def has_moved(self) -> bool:
         """Tell whether this run has brought its edits any further, which clears it of deaths."""
-        return self.has_sent or len(self.open) < len(self.hold.claim.edits)
+        return self.has_sent or self.has_planned or len(self.open) < len(self.hold.claim.edits)
 
     def check(self) -> None:
         """Raise LeaseLost or CampaignStopped unless a write may leave at this moment."""

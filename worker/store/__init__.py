@@ -18,6 +18,7 @@ from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.erasing import Erased, Erasing
 from worker.store.image_keys import ImageKeys
+from worker.store.plans import Approval, Plans
 from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
 from worker.store.reading import Reading
@@ -25,6 +26,7 @@ from worker.store.rotation import SEALED, Rotation, SealedRow, SealedTable
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.sealing import Images, Keyring
 from worker.store.spool import Spool, SpoolColumns, Twin
+from worker.store.steering import Steering
 from worker.store.values import (
     Account,
     AuditRow,
@@ -38,6 +40,7 @@ from worker.store.values import (
     Note,
     OpenWork,
     Outcome,
+    PlanTotals,
     Released,
     Step,
 )
@@ -46,6 +49,7 @@ __all__ = [
     "OUTAGE",
     "SEALED",
     "Account",
+    "Approval",
     "AuditRow",
     "Break",
     "CallRow",
@@ -65,6 +69,7 @@ __all__ = [
     "Note",
     "OpenWork",
     "Outcome",
+    "PlanTotals",
     "Pruned",
     "Released",
     "SealedRow",
@@ -102,5 +107,7 @@ class Store:
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)
         self.erasing = Erasing(database)
+        self.plans = Plans(database)
+        self.steering = Steering(database)
         self.pruning = Pruning(database)
         self.rotation = Rotation(database)

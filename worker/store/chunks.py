@@ -19,12 +19,12 @@ from worker.store.accounts import Accounts
 from worker.store.chains import Head, note_chunk
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
-from worker.store.priors import read_priors
-from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of
+from worker.store.priors import read_earlier, read_priors
+from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of, undone_by
 from worker.store.sealing import Images
 from worker.store.settling import left_over, settle
 from worker.store.steps import sealed, write_calls, write_steps
-from worker.store.tables import campaigns
+from worker.store.tables import HELD_UNTIL, campaigns
 from worker.store.values import Account, CallRow, Campaign, Claim, Edit, Note, Released, Step
 
 #: After so many rescues a chunk is taken apart to find the edit that kills its workers (law 8).
@@ -212,9 +212,9 @@ class Chunks:
         row = connection.execute(query).one()
         if row.started_at is None:
             sql = f"UPDATE campaigns SET started_at = {self._database.now_sql}"
-            connection.execute(
-                text(f"{sql} WHERE id = :id AND started_at IS NULL"), {"id": campaign_id}
-            )
+            # Planning is no beginning: somebody may take a day to approve.
+            where = "id = :id AND started_at IS NULL AND state <> 'planning'"
+            connection.execute(text(f"{sql} WHERE {where}"), {"id": campaign_id})
             row = connection.execute(query).one()
         return campaign_of(row)
 
@@ -250,7 +250,12 @@ class Chunks:
             keys=self._keys,
             account_key=account_key,
         )
-        return tuple(edit_of(row, images, priors) for row in still)
+        # Only rows of an undo name one; most patches need not be looked into.
+        named = {name for row in still if (name := undone_by(row))}
+        earlier = read_earlier(
+            self._database, connection, named, keys=self._keys, account_key=account_key
+        )
+        return tuple(edit_of(row, images, priors, earlier) for row in still)
 
     # ------------------------------------------------------------ record
 
@@ -329,10 +334,13 @@ class Chunks:
         proofs: int | None = None,
         rescued: bool = False,
         keeps_rescues: bool = False,
+        is_planned: bool = False,
         calls: Sequence[CallRow] = (),
     ) -> Released:
         """Let go of a chunk: it becomes what its edits say, and its campaign may end by it.
 
+        `is_planned` says that all of its open edits have their targets, while its campaign plans:
+        it is held until somebody approves them.
         `rescued` says that the run died rather than ended, which counts towards poison;
         `keeps_rescues` that it proved nothing either way. Raises LeaseLost.
         """
@@ -341,6 +349,7 @@ class Chunks:
             "verify": verify_in_s,
             "proofs": proofs,
             "rescues": claim.rescues + rescued if rescued or keeps_rescues else 0,
+            "held": "yes" if is_planned else "no",
         }
 
         def work(connection: Connection) -> Released:
@@ -355,10 +364,15 @@ class Chunks:
 
     def _release_sql(self) -> str:
         retry, verify = self._database.later_sql("retry"), self._database.later_sql("verify")
+        far = HELD_UNTIL if self._database.is_sqlite else f"CAST({HELD_UNTIL} AS timestamptz)"
+        held = (
+            "CASE WHEN :held = 'yes' AND (SELECT c.state FROM campaigns c"
+            f" WHERE c.id = campaign_id) = 'planning' THEN {far} ELSE {retry} END"
+        )
         return f"""
 UPDATE chunks SET
   state = CASE work.left_over WHEN 2 THEN 'pending' WHEN 1 THEN 'verifying' ELSE 'done' END,
-  retry_at = CASE work.left_over WHEN 2 THEN {retry} WHEN 1 THEN {verify} END,
+  retry_at = CASE work.left_over WHEN 2 THEN {held} WHEN 1 THEN {verify} END,
   lease_owner = NULL, lease_until = NULL, dispatched_at = NULL,
   rescues = :rescues, proofs = coalesce(:proofs, proofs)
 FROM (SELECT {left_over(":id")} AS left_over) AS work

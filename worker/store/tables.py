@@ -177,6 +177,9 @@ chunks = Table(
     _partial("ix_chunks_poison", "campaign_id", where="rescues >= 3"),
 )
 
+#: When a chunk is due that waits for an approval, or for a canary; a literal for both databases.
+HELD_UNTIL = "'9999-12-31 00:00:00.000000'"
+
 #: Of edits, by their states. Spelt out: SQLite would sort the list of an IN anew for every row that
 #: it inserts into an index.
 OPEN = "state = 'pending' OR state = 'sending' OR state = 'accepted'"

@@ -280,6 +280,18 @@ class Outcome(Struct, gc=False, frozen=True, kw_only=True):
     externals: int | None = None
 
 
+class PlanTotals(NamedTuple):
+    """What a plan comes to.
+
+    `people` take part in the events that change, `externals` of them from elsewhere: each counts
+    once for each event, so that as many mails may be sent.
+    """
+
+    changes: int
+    people: int
+    externals: int
+
+
 class OpenWork(NamedTuple):
     """What so many accounts of a campaign have in chunks that are not done, each the same.
 
