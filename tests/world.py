@@ -167,10 +167,11 @@ class World:
         policy: Policy,
         chunk_size: int,
         run: Run | None = None,
+        parent: str | None = None,
     ) -> str:
         new = NewCampaign(
             key=key, digest=key, reason="test", owner="test", source="test", columns=("n",),
-            policy=policy, run=run or Run(), is_planned=run is not None,
+            policy=policy, run=run or Run(), is_planned=run is not None, parent=parent,
         )  # fmt: skip
         campaign, _ = self.store.campaigns.submit(
             new, rows, campaign_id=f"c_{key}"[:24], image_key=b"k" * 32, chunk_size=chunk_size
@@ -201,6 +202,13 @@ class World:
             change_digest=f"{number:08x}{abs(hash(patch)) % 2**64:016x}",
             relative=isinstance(patch.move, Shift),
             duplicate=False,
+        )
+
+    def undo(self, campaign_id: str, *, key: str = "undo") -> str:
+        """Store the undo of a campaign, to be planned."""
+        rows = list(self.store.again.undone(campaign_id))
+        return self._submit(
+            rows, key=key, policy=Policy(), chunk_size=200, run=Run(), parent=campaign_id
         )
 
     async def step(self) -> int:

@@ -11,6 +11,7 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
+from worker.store.again import Again
 from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
@@ -108,6 +109,7 @@ class Store:
         self.audit = Audit(database)
         self.erasing = Erasing(database)
         self.plans = Plans(database)
+        self.again = Again(database)
         self.steering = Steering(database)
         self.pruning = Pruning(database)
         self.rotation = Rotation(database)
