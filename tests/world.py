@@ -22,7 +22,7 @@ from tests.auditor import Verdict, audit_run, truth_of
 from worker.clock import Clock, SystemClock
 from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
 from worker.engine import Engine, herald_of
-from worker.limits import MemoryLimiter, parse_rate
+from worker.limits import CappedLimiter, MemoryLimiter, Rate, parse_rate
 from worker.model import ENDED, CampaignState, Patch, Policy, Run, Shift
 from worker.run import run_chunk
 from worker.settings import Settings
@@ -353,13 +353,17 @@ async def an_engine(
     )
     clock = clock or SystemClock()
     limiter = MemoryLimiter(rate=parse_rate(settings.rate), share=1.0, clock=clock)
+
+    def capped(_name: str, rate: Rate) -> MemoryLimiter:
+        return MemoryLimiter(rate=rate, share=1.0, clock=clock)
+
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
             breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
                 client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
-                limiter=limiter,
+                limiter=CappedLimiter(limiter, capped),
                 vault=Vault(settings.keys),
                 clock=clock,
                 settings=settings,

@@ -30,7 +30,7 @@ from worker.errors import (
     WorkerError,
 )
 from worker.intake import Checked, Input, check, open_input
-from worker.limits import RedisLimiter, open_limiter, parse_rate
+from worker.limits import CappedLimiter, Rate, RedisLimiter, open_limiter, parse_rate
 from worker.model import AccountStatus, Code, Policy
 from worker.settings import Settings
 from worker.store import Campaign, Database, Keyring, NewCampaign, Store, require_schema
@@ -88,12 +88,23 @@ def limiter_of(settings: Settings) -> RedisLimiter:
     )
 
 
+def _maker(settings: Settings) -> Callable[[str, Rate], RedisLimiter]:
+    """Return what makes the limiters of campaigns that go slower than they may."""
+
+    def make(name: str, rate: Rate) -> RedisLimiter:
+        return open_limiter(
+            settings.redis_url, rate=rate, share=1.0, name=f"campaign:{name}", settle_s=0.0
+        )
+
+    return make
+
+
 @asynccontextmanager
 async def open_engine(settings: Settings, *, store: Store | None = None) -> AsyncIterator[Engine]:
     """Open everything a run needs, and close it again; one for each process, inside its loop."""
     settings.need("vault_keys", "cronofy_client_id", "cronofy_client_secret")
     vault = Vault(settings.keys)
-    limiter = limiter_of(settings)
+    limiter = CappedLimiter(limiter_of(settings), _maker(settings))
     owned = store is None
     store = store or open_store(settings)
     limits = ClientLimits(batch_counts_as=settings.batch_counts_as, queue_s=settings.chunk_budget)

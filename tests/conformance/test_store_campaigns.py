@@ -159,7 +159,7 @@ def test_a_paused_campaign_does_not_end_by_itself(store: Store) -> None:
     submit(store)
     held = claim(store)
     store.campaigns.move("c-june", C.PAUSED, state_reason="lunch", note=say("paused"))
-    assert store.chunks.record(held, [], lease_s=60) is C.PAUSED
+    assert store.chunks.record(held, [], lease_s=60).state is C.PAUSED
     bring(store, held, S.VERIFIED)
     store.chunks.release(held)
     assert settle_all(store) == []

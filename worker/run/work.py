@@ -62,6 +62,11 @@ class Work:
         return self.engine.clock.monotonic() < self.until
 
     @property
+    def batch_size(self) -> int:
+        """How many edits one batch may carry now, as the campaign is tuned at this moment."""
+        return self.engine.batch_size(self.hold.claim.campaign.id, self.hold.run)
+
+    @property
     def may_send(self) -> bool:
         return self.hold.campaign_state in SENDING_STATES
 

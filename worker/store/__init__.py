@@ -43,6 +43,7 @@ from worker.store.values import (
     Outcome,
     PlanTotals,
     Released,
+    Standing,
     Step,
 )
 
@@ -77,6 +78,7 @@ __all__ = [
     "SealedTable",
     "Spool",
     "SpoolColumns",
+    "Standing",
     "Step",
     "Store",
     "Twin",

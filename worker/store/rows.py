@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -72,7 +73,7 @@ def campaign_of(row: Any) -> Campaign:
         started_at=row.started_at,
         finished_at=row.finished_at,
         pruned_at=row.pruned_at,
-        run=_run.decode(row.run),
+        run=run_of(row.run),
         parent=row.parent,
         job=row.job,
         job_date=row.job_date,
@@ -82,6 +83,12 @@ def campaign_of(row: Any) -> Campaign:
         planned_at=row.planned_at,
         expires_at=row.expires_at,
     )
+
+
+@lru_cache(maxsize=256)
+def run_of(stored: str) -> Run:
+    """Read how a campaign is carried out; the same text again and again."""
+    return _run.decode(stored)
 
 
 #: What a claim reads of each edit, in the order in which `edit_of` takes it.

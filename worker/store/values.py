@@ -211,6 +211,13 @@ class Step(Struct, gc=False, frozen=True, kw_only=True):
     externals: int | None = None
 
 
+class Standing(NamedTuple):
+    """What its campaign asks of a worker now: whether it may send, and how."""
+
+    state: CampaignState
+    run: Run
+
+
 class CallRow(NamedTuple):
     """How often a route answered with a status (0: no answer)."""
 
