@@ -132,6 +132,7 @@ class World:
         hinted: bool = True,
         chunk_size: int = 200,
         run: Run | None = None,
+        notify: str = "",
     ) -> str:
         """Store a campaign over numbered events; without patches each moves by an hour.
 
@@ -147,7 +148,7 @@ class World:
             for line, (number, patch) in enumerate(wanted.items(), start=2)
         ]
         return self._submit(
-            rows, key=key, policy=policy or Policy(), chunk_size=chunk_size, run=run
+            rows, key=key, policy=policy or Policy(), chunk_size=chunk_size, run=run, notify=notify
         )
 
     def submit_to(self, wanted: Mapping[str, Iterable[int]], *, key: str = "campaign") -> str:
@@ -168,10 +169,12 @@ class World:
         chunk_size: int,
         run: Run | None = None,
         parent: str | None = None,
+        notify: str = "",
     ) -> str:
         new = NewCampaign(
             key=key, digest=key, reason="test", owner="test", source="test", columns=("n",),
             policy=policy, run=run or Run(), is_planned=run is not None, parent=parent,
+            notify=notify,
         )  # fmt: skip
         campaign, _ = self.store.campaigns.submit(
             new, rows, campaign_id=f"c_{key}"[:24], image_key=b"k" * 32, chunk_size=chunk_size

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, text
 
 from worker.model import CampaignState, EditState
 from worker.rules import final_campaign_state, stopped_state
+from worker.store import webhooks
 from worker.store.binding import digest_of_heads
 from worker.store.chains import note_campaign
 from worker.store.database import Database
-from worker.store.gates import finish_planning, judge_canary
+from worker.store.gates import finish_planning, judge_canary, locked
 from worker.store.tables import HELD_UNTIL
 from worker.store.values import Note
 
@@ -165,6 +166,9 @@ def _end(
     }
     note = Note(actor="calpatch", action=f"campaign.{state}", detail=detail)
     note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
+    campaign = locked(connection, campaign_id)
+    if campaign is not None:
+        webhooks.tell(database, connection, campaign, webhooks.FINISHED, state=state)
     return True
 
 

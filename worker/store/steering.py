@@ -16,6 +16,7 @@ from worker.errors import Held as HeldBack
 from worker.errors import NotFound
 from worker.model import ENDED, CampaignState, Run
 from worker.rules import check_campaign
+from worker.store import webhooks
 from worker.store.chains import note_campaign, note_named
 from worker.store.controls import Freeze, freeze_in, lift_freeze, refuse_frozen, set_freeze
 from worker.store.database import Database
@@ -60,6 +61,10 @@ class Steering:
             why = f"{HELD}{reason}" if code else reason
             set_state(connection, campaign, _S.PAUSED, why=why)
             self._note(connection, campaign, actor, action, reason=reason, code=code)
+            if code:
+                webhooks.tell(
+                    self._database, connection, campaign, webhooks.HELD, state=_S.PAUSED, why=why
+                )
             return True
 
         return self._with(campaign_id, work)
