@@ -35,6 +35,7 @@ from worker.rules.decisions import (
     Wanted,
 )
 from worker.rules.forecast import Calls, Load, calls_needed, loads_of
+from worker.rules.hours import is_open, opens_at, parse_window
 from worker.rules.images import FIELDS, changed, differences, missing, normalised, same_when
 from worker.rules.matching import matches, starts_within, utc_days
 from worker.rules.patterns import check_replace, compiled
@@ -74,6 +75,7 @@ from worker.rules.states import (
     stopped_code,
     stopped_state,
 )
+from worker.rules.threshold import Streak, parse_threshold, tripped, tripped_in_a_row
 from worker.rules.transform import is_relative, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
@@ -135,6 +137,7 @@ __all__ = [
     "Skip",
     "SkipEdit",
     "Stratum",
+    "Streak",
     "Taken",
     "Throttled",
     "Turn",
@@ -163,6 +166,7 @@ __all__ = [
     "in_doubt",
     "is_calm",
     "is_in_sight",
+    "is_open",
     "is_readable",
     "is_refused_batch",
     "is_relative",
@@ -176,8 +180,11 @@ __all__ = [
     "moved",
     "next_try",
     "normalised",
+    "opens_at",
     "parse_moment",
     "parse_shift",
+    "parse_threshold",
+    "parse_window",
     "pick_canary",
     "place",
     "plan_windows",
@@ -191,6 +198,8 @@ __all__ = [
     "stopped_code",
     "stopped_state",
     "transformed",
+    "tripped",
+    "tripped_in_a_row",
     "unread_windows",
     "utc_days",
     "weight_of",
