@@ -19,7 +19,17 @@ from worker.model.edits import (
     Shift,
     ToTime,
 )
-from worker.model.events import About, AllDay, Calendar, Event, EventKey, Image, Timed, When
+from worker.model.events import (
+    UNTOLD,
+    About,
+    AllDay,
+    Calendar,
+    Event,
+    EventKey,
+    Image,
+    Timed,
+    When,
+)
 from worker.model.matching import Between, Match, Select, TextRule
 from worker.model.running import Run, Threshold, Window
 from worker.model.states import (
@@ -48,6 +58,7 @@ __all__ = [
     "PLAN_EXPIRED",
     "PLAN_REJECTED",
     "TRANSITIONS",
+    "UNTOLD",
     "About",
     "AccountStatus",
     "AddText",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from worker.model.value import Value
+
+#: Stands for the address of somebody who is named, but not by an address.
+UNTOLD: Final = "?"
 
 
 class AllDay(Value, frozen=True, kw_only=True, tag="all_day", tag_field="kind"):
@@ -59,7 +62,8 @@ class Image(Value, frozen=True, kw_only=True, omit_defaults=True):
 class About(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What an event tells of people and of its own past; only selecting and planning ask.
 
-    Addresses are in lower case. `organizer` is "" where the answer does not say.
+    Addresses are in lower case, or UNTOLD: whoever cannot be told counts, and is nobody's friend.
+    `organizer` is "" where nobody is named.
     """
 
     organizer: str = ""

@@ -96,13 +96,7 @@ def _as_planned(
 
 
 def _wanted(edit: Edit) -> Wanted:
-    prior = edit.prior_target
-    return Wanted(
-        patch=edit.patch,
-        key=edit.key,
-        already_at=prior.when if prior else None,
-        earlier=edit.earlier,
-    )
+    return Wanted(patch=edit.patch, key=edit.key, made=edit.prior_target, earlier=edit.earlier)
 
 
 def _decided(work: Work, edit: Edit, decision: Decision) -> Ready | Outcome:
