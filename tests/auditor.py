@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -282,12 +283,16 @@ def _judge_story(
     verdict: Verdict,
 ) -> None:
     """Tell the event's story anew, from how it was and what was asked, and compare."""
-    expected = seen(event["initial"])
+    expected: Shown = seen(event["initial"])
+    earlier: dict[str, Shown] = {}
     left = list(taken)
-    for line in _in_order(lines, taken):
-        wanted = _wanted(line.patch, expected, event["initial"])
-        own = [write for write in left if _is_of(write, line)]
-        left = [write for write in left if write not in own]
+    ordered = _in_order(lines)
+    for line in ordered:
+        wanted = _wanted(line.patch, expected, event["initial"], earlier=earlier)
+        # An event is in one campaign at a time, so that writes come edit by edit.
+        own = list(takewhile(lambda write: _is_of(write, line), left))  # noqa: B023 - used at once
+        del left[: len(own)]
+        earlier[f"{line.said.campaign_id}:{line.said.line_no}"] = expected
         if own and wanted is not None:
             for name in ("start", "end"):
                 if _moment(own[0]["body"][name]) != wanted[name]:
@@ -302,7 +307,7 @@ def _judge_story(
     verdict.unexpected += [
         f"{key}: a write that is no edit's target: {write['body']}" for write in left
     ]
-    _judge_verified(lines, event, expected, verdict)
+    _judge_verified(ordered, event, expected, verdict)
 
 
 def _judge_verified(
@@ -321,13 +326,10 @@ def _judge_verified(
             verdict.lost.append(f"{line.name}: verified, but {wrong} are not as asked")
 
 
-def _in_order(lines: Sequence[Line], taken: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Return the edits of one event in the order in which their writes were taken."""
-    firsts = {
-        id(line): next((at for at, write in enumerate(taken) if _is_of(write, line)), len(taken))
-        for line in lines
-    }
-    return sorted(lines, key=lambda line: firsts[id(line)])
+def _in_order(lines: Sequence[Line]) -> list[Line]:
+    """Return the edits of one event in the order in which they were sent."""
+    never = datetime.max.replace(tzinfo=UTC)
+    return sorted(lines, key=lambda line: line.said.sent_at or never)
 
 
 def _is_of(write: Mapping[str, Any], line: Line) -> bool:
@@ -361,9 +363,20 @@ def _untouchable(event: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- what an edit should do
 
 
-def _wanted(patch: Mapping[str, Any], before: Shown, initial: Shown) -> dict[str, Any] | None:
-    """Return where an event should be after an edit; None where a rule of clocks decides."""
-    move = patch.get("move")
+def _wanted(
+    patch: Mapping[str, Any], before: Shown, initial: Shown, *, earlier: Mapping[str, Shown]
+) -> dict[str, Any] | None:
+    """Return where an event should be after an edit; None where a rule of clocks decides.
+
+    `earlier` has how the event was before each of its earlier edits, by campaign and line.
+    """
+    if "undo" in patch:
+        then = earlier.get(patch["undo"])
+        return then and {"start": then["start"], "end": then["end"]}
+    ops = patch.get("ops", [])
+    if len(ops) > 1 or any(op["kind"] in {"to_time", "duration", "zone"} for op in ops):
+        return None
+    move = ops[0] if ops and ops[0]["kind"] == "shift" else patch.get("move")
     start, end = before["start"], before["end"]
     if move is None:
         return {"start": start, "end": end}

@@ -16,18 +16,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tests.auditor import Verdict, audit_run, truth_of
 from worker.clock import Clock, SystemClock
 from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
 from worker.engine import Engine, herald_of
-from worker.limits import MemoryLimiter, parse_rate
-from worker.model import ENDED, Patch, Policy, Shift
+from worker.limits import CappedLimiter, MemoryLimiter, Rate, parse_rate
+from worker.model import ENDED, CampaignState, Patch, Policy, Run, Shift
 from worker.run import run_chunk
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour, Simulator, SimulatorServer
 from worker.simulator.values import Account, Calendar, Event, Options, Profile
-from worker.store import Database, EditRow, NewAccount, NewCampaign, Store, migrate
+from worker.store import Campaign, Database, EditRow, NewAccount, NewCampaign, Store, migrate
 from worker.sweep import settle_all, take_apart_poison
 from worker.tokens import Vault, generate_key
 from worker.verify import verify_account
@@ -130,8 +131,13 @@ class World:
         policy: Policy | None = None,
         hinted: bool = True,
         chunk_size: int = 200,
+        run: Run | None = None,
+        notify: str = "",
     ) -> str:
-        """Store a campaign over numbered events; without patches each moves by an hour."""
+        """Store a campaign over numbered events; without patches each moves by an hour.
+
+        With `run` it is planned first.
+        """
         wanted = (
             dict(patches)
             if isinstance(patches, Mapping)
@@ -141,7 +147,9 @@ class World:
             self._row(line, number, patch, account, calendar_id, hinted=hinted)
             for line, (number, patch) in enumerate(wanted.items(), start=2)
         ]
-        return self._submit(rows, key=key, policy=policy or Policy(), chunk_size=chunk_size)
+        return self._submit(
+            rows, key=key, policy=policy or Policy(), chunk_size=chunk_size, run=run, notify=notify
+        )
 
     def submit_to(self, wanted: Mapping[str, Iterable[int]], *, key: str = "campaign") -> str:
         """Store a campaign that moves numbered events of several calendars by an hour."""
@@ -152,10 +160,21 @@ class World:
         ]
         return self._submit(rows, key=key, policy=Policy(), chunk_size=200)
 
-    def _submit(self, rows: Sequence[EditRow], *, key: str, policy: Policy, chunk_size: int) -> str:
+    def _submit(
+        self,
+        rows: Sequence[EditRow],
+        *,
+        key: str,
+        policy: Policy,
+        chunk_size: int,
+        run: Run | None = None,
+        parent: str | None = None,
+        notify: str = "",
+    ) -> str:
         new = NewCampaign(
             key=key, digest=key, reason="test", owner="test", source="test", columns=("n",),
-            policy=policy,
+            policy=policy, run=run or Run(), is_planned=run is not None, parent=parent,
+            notify=notify,
         )  # fmt: skip
         campaign, _ = self.store.campaigns.submit(
             new, rows, campaign_id=f"c_{key}"[:24], image_key=b"k" * 32, chunk_size=chunk_size
@@ -188,6 +207,13 @@ class World:
             duplicate=False,
         )
 
+    def undo(self, campaign_id: str, *, key: str = "undo") -> str:
+        """Store the undo of a campaign, to be planned."""
+        rows = list(self.store.again.undone(campaign_id))
+        return self._submit(
+            rows, key=key, policy=Policy(), chunk_size=200, run=Run(), parent=campaign_id
+        )
+
     async def step(self) -> int:
         """Do what relay, clock and workers would do now; returns how much there was to do."""
         return await step(self.engine)
@@ -199,6 +225,28 @@ class World:
         async with asyncio.timeout(within_s):
             await drain(self.engine, campaign_id)
         return self.outcomes(campaign_id)
+
+    async def reach(self, campaign_id: str, state: CampaignState, *, within_s: float = 30) -> None:
+        """Go on until the campaign is in a state, and nothing is due."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while await self.step() or self.state_of(campaign_id) is not state:
+            assert asyncio.get_running_loop().time() < deadline, self.campaign(campaign_id)
+            await asyncio.sleep(0.01)
+
+    def state_of(self, campaign_id: str) -> CampaignState:
+        """Return a campaign's state."""
+        return self.campaign(campaign_id).state
+
+    def campaign(self, campaign_id: str) -> Campaign:
+        """Return a campaign."""
+        campaign = self.store.campaigns.get(campaign_id)
+        assert campaign is not None
+        return campaign
+
+    def begin(self, campaign_id: str, *, actor: str = "boss", **run: Any) -> Campaign:
+        """Approve a plan and let it begin; keywords change how it is carried out."""
+        changed = replace(self.campaign(campaign_id).run, **run)
+        return self.store.plans.begin(campaign_id, actor=actor, reason="go", run=changed)
 
     def outcomes(self, campaign_id: str) -> dict[int, tuple[str, str]]:
         """Return (state, code) of each line."""
@@ -308,13 +356,17 @@ async def an_engine(
     )
     clock = clock or SystemClock()
     limiter = MemoryLimiter(rate=parse_rate(settings.rate), share=1.0, clock=clock)
+
+    def capped(_name: str, rate: Rate) -> MemoryLimiter:
+        return MemoryLimiter(rate=rate, share=1.0, clock=clock)
+
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
             breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
                 client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
-                limiter=limiter,
+                limiter=CappedLimiter(limiter, capped),
                 vault=Vault(settings.keys),
                 clock=clock,
                 settings=settings,

@@ -21,11 +21,11 @@ import structlog
 from worker.clock import Clock
 from worker.cronofy import CallCount, Cronofy, Herald, base_url
 from worker.errors import LeaseLost, StoreUnavailable, WorkerError
-from worker.limits import Limiter
-from worker.model import CampaignState
+from worker.limits import CappedLimiter
+from worker.model import Run
 from worker.rules import PLAIN_TURN, Turn
 from worker.settings import Settings
-from worker.store import Account, CallRow, Claim, Note, Step, Store
+from worker.store import Account, CallRow, Claim, Note, Standing, Step, Store
 from worker.tokens import Session, Vault
 
 P = ParamSpec("P")
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 #: How often a run asks SQL whether it may still send, in seconds; so soon a cancelled campaign's
 #: last POST has left.
-ASK_EVERY_S = 2.0
+ASK_EVERY_S = 1.0
 #: The longest pause between two tries to write down what has happened, in seconds.
 LONGEST_PAUSE_S = 2.0
 #: how long a chunk on which workers have died waits for its turn, in seconds; its thread waits too
@@ -81,7 +81,7 @@ class Engine:
 
     store: Store
     client: Cronofy
-    limiter: Limiter
+    limiter: CappedLimiter
     vault: Vault = field(repr=False)
     clock: Clock
     settings: Settings
@@ -119,16 +119,15 @@ class Engine:
             turn=turn,
         )
 
-    @property
-    def batch_size(self) -> int:
-        """How many edits one batch may carry now: all must fit into one grant, slowed down or not.
+    def batch_size(self, campaign_id: str, run: Run) -> int:
+        """Return how many edits one batch of a campaign may carry now.
 
-        Where each entry counts, an API that allows fewer a second than a batch has entries would
-        refuse that batch for ever.
+        All must fit into one grant, slowed down or not. Where each entry counts, an API that allows
+        fewer a second than a batch has entries would refuse that batch for ever.
         """
-        if self.settings.batch_counts_as == "one":
-            return self.settings.batch_size
-        return min(self.settings.batch_size, self.limiter.weight_now)
+        heaviest = self.limiter.cap(campaign_id, share=run.share, max_rps=run.max_rps)
+        most = min(self.settings.batch_size, run.batch_size or self.settings.batch_size)
+        return most if self.settings.batch_counts_as == "one" else min(most, heaviest)
 
 
 def herald_of(store: Store, threads: Executor) -> Herald:
@@ -204,6 +203,7 @@ class Hold:
         self._lost = False
         #: as SQL last told it
         self.campaign_state = claim.campaign.state
+        self.run = claim.campaign.run
         self._pages: list[_Page] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -271,7 +271,7 @@ class Hold:
         while True:
             asked_at = self._engine.clock.monotonic()
             try:
-                state = await self._engine.db(
+                standing = await self._engine.db(
                     self._engine.store.chunks.record,
                     self.claim,
                     steps,
@@ -286,12 +286,13 @@ class Hold:
                 log.warning("outcome.not_recorded", chunk=self.claim.chunk_id)
             await self._engine.clock.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        self._renewed(asked_at, state)
+        self._renewed(asked_at, standing)
 
-    def _renewed(self, asked_at: float, state: CampaignState) -> None:
+    def _renewed(self, asked_at: float, standing: Standing) -> None:
         # Two answers may come in any order; the lease is as long as the later question made it.
         if asked_at >= self._renewed_at:
-            self._renewed_at, self.campaign_state = asked_at, state
+            self._renewed_at = asked_at
+            self.campaign_state, self.run = standing
 
     def take_calls(self) -> list[CallRow]:
         """Return the calls counted since the last time."""
@@ -310,10 +311,10 @@ class Hold:
             if asked_at - self._renewed_at < period_s:
                 continue
             try:
-                state = await self._engine.db(
+                standing = await self._engine.db(
                     self._engine.store.chunks.renew, self.claim, lease_s=self._lease_s
                 )
-                self._renewed(asked_at, state)
+                self._renewed(asked_at, standing)
             except LeaseLost:
                 self._lost = True
                 return

@@ -6,6 +6,7 @@
     ├── KeyConflict            the key belongs to another campaign            exit 2
     ├── NotFound               no such campaign, account, event               exit 2
     ├── StillOpen              wait until the account's edits have ended      exit 4
+    ├── Held                   a safety rule: a cap, an approval, a freeze    exit 4
     ├── StoreUnavailable       the database does not answer or is unmigrated  exit 7
     ├── LimiterUnavailable     no limiter, no call: leave the chunk to SQL    exit 7
     ├── CircuitOpen            the API does not answer: not sent, wait        exit 7
@@ -107,6 +108,12 @@ class NotFound(WorkerError):
 
 class StillOpen(WorkerError):
     """Raised when an account cannot be erased yet: some of its edits are open."""
+
+    exit_code = 4
+
+
+class Held(WorkerError):
+    """Raised when a safety rule holds a campaign back; nothing has been sent."""
 
     exit_code = 4
 

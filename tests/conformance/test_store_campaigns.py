@@ -159,7 +159,7 @@ def test_a_paused_campaign_does_not_end_by_itself(store: Store) -> None:
     submit(store)
     held = claim(store)
     store.campaigns.move("c-june", C.PAUSED, state_reason="lunch", note=say("paused"))
-    assert store.chunks.record(held, [], lease_s=60) is C.PAUSED
+    assert store.chunks.record(held, [], lease_s=60).state is C.PAUSED
     bring(store, held, S.VERIFIED)
     store.chunks.release(held)
     assert settle_all(store) == []
@@ -193,10 +193,10 @@ def test_a_move_that_changes_nothing_says_so(store: Store) -> None:
 
 
 def test_an_arrow_that_is_none_is_refused(store: Store) -> None:
-    """A running campaign is not scheduled again."""
+    """A running campaign waits for no approval any more."""
     submit(store)
-    with pytest.raises(WrongTransition, match="from running to scheduled"):
-        store.campaigns.move("c-june", C.SCHEDULED, note=say("scheduled"))
+    with pytest.raises(WrongTransition, match="from running to awaiting_approval"):
+        store.campaigns.move("c-june", C.AWAITING_APPROVAL, note=say("waits"))
     assert state(store) is C.RUNNING
 
 

@@ -31,7 +31,7 @@ from worker.store import Database, Store, migrate, require_schema, versions
 from worker.store.schema import downgrade, migrations_folder, revisions
 from worker.store.tables import metadata
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 @pytest.fixture

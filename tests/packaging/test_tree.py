@@ -96,7 +96,9 @@ def test_the_search_would_find_what_it_looks_for() -> None:
     """A pattern that matches nothing passes on everything."""
     assert PRIVATE_PLACES.search("see " + "/".join(("", "home", "ann", "calpatch")))
     assert not PRIVATE_PLACES.search("https://example.test/home/page ./home/page")
-    assert {ROOT / "README.md", ROOT / ".ci" / "run", ROOT / "worker" / "model" / "states.py"} <= {*shipped()}
+    assert {ROOT / "README.md", ROOT / ".ci" / "run", ROOT / "worker" / "model" / "states.py"} <= {
+        *shipped()
+    }
 
 
 def test_typed_packages_say_so() -> None:

@@ -194,7 +194,7 @@ def test_a_shifted_event_is_not_shifted_again(edit: tuple[Patch, Event, Change])
     """A relative edit cannot see that it was done, so it is told where it put the event (law 3)."""
     patch, event, change = edit
     again = decide(
-        a_wanted(patch, already_at=change.target.when),
+        a_wanted(patch, made=change.target),
         replace(event, image=change.target),
         calendar=a_calendar(),
         policy=a_policy(past_events=True),

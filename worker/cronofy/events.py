@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -19,19 +19,15 @@ from worker.cronofy.wire import (
     WireEvent,
     WireLocation,
     WirePage,
-    WirePerson,
     WireTime,
     decoded,
 )
-from worker.model import About, AllDay, Event, EventKey, Image, Timed, When
+from worker.model import UNTOLD, About, AllDay, Event, EventKey, Image, Timed, When
 
 _page = msgspec.json.Decoder(WirePage)
 _raw_page = msgspec.json.Decoder(RawPage)
 _event = msgspec.json.Decoder(WireEvent)
-_person = msgspec.json.Decoder(WirePerson | None)
-_people = msgspec.json.Decoder(list[WirePerson] | None)
-
-T = TypeVar("T")
+_any = msgspec.json.Decoder()
 
 #: what an event without a zone is shown in (cronofy-api §3.3)
 _NO_ZONE = "Etc/UTC"
@@ -81,6 +77,7 @@ def to_event(wire: WireEvent, *, people: bool = False) -> Event:
     Raises Unreadable when its times make no sense.
     """
     options = wire.options
+    about = to_about(wire) if people else About()
     return Event(
         calendar_id=wire.calendar_id,
         event_uid=wire.event_uid,
@@ -91,37 +88,51 @@ def to_event(wire: WireEvent, *, people: bool = False) -> Event:
             location=_place(wire.location),
             transparency=wire.transparency or "unknown",
             conference=bool(wire.conferencing or wire.meeting_url),
+            organizer=about.organizer,
         ),
         managed=wire.event_id not in (None, ""),
         deleted=wire.deleted is True,
         recurring=wire.recurring is True or wire.series_identifier not in (None, ""),
         can_update=options is not None and options.update is True,
-        about=to_about(wire) if people else About(),
+        about=about,
     )
 
 
 def to_about(wire: WireEvent) -> About:
-    """Read who takes part, and when the event was made; what cannot be read is left out."""
-    attendees = _decoded(_people, wire.attendees) or []
-    organizer = _decoded(_person, wire.organizer)
+    """Read who takes part, and when the event was made.
+
+    Whoever cannot be understood is somebody all the same, and a word that is none about privacy is
+    a yes: guards ask for these. A time that is none is not told.
+    """
+    attendees, organizer = _decoded(wire.attendees), _decoded(wire.organizer)
+    people = attendees if isinstance(attendees, list) else [attendees]
     return About(
-        organizer=_address(organizer) if organizer else "",
-        attendees=tuple(found for each in attendees if (found := _address(each))),
-        private=wire.event_private is True,
+        organizer=_address(organizer) if _is_somebody(organizer) else "",
+        attendees=() if attendees is None else tuple(_address(each) for each in people),
+        private=wire.event_private not in {None, False},
         created=_past(wire.created),
         updated=_past(wire.updated),
     )
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T | None:
+def _decoded(raw: msgspec.Raw) -> Any:
+    """Return what was passed over when the page was read; None when there is nothing.
+
+    It was looked at then as far as its brackets go, but not at each character of its texts.
+    """
     try:
-        return decoder.decode(raw) if bytes(raw) else None
+        return _any.decode(raw) if bytes(raw) else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+        return UNTOLD
 
 
-def _address(person: WirePerson) -> str:
-    return (person.email or "").strip().lower()
+def _is_somebody(person: Any) -> bool:
+    return any(person.values()) if isinstance(person, dict) else person is not None
+
+
+def _address(person: Any) -> str:
+    email = person.get("email") if isinstance(person, dict) else None
+    return (email.strip().lower() if isinstance(email, str) else "") or UNTOLD
 
 
 def _past(text: Any) -> datetime | None:

@@ -57,12 +57,6 @@ class WireEvent(Struct, gc=False):
     updated: Any = None
 
 
-class WirePerson(Struct, gc=False):
-    """Somebody who takes part, or invites."""
-
-    email: str | None = None
-
-
 class WirePaging(Struct):
     next_page: str | None = None
 

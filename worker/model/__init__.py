@@ -19,14 +19,27 @@ from worker.model.edits import (
     Shift,
     ToTime,
 )
-from worker.model.events import About, AllDay, Calendar, Event, EventKey, Image, Timed, When
+from worker.model.events import (
+    UNTOLD,
+    About,
+    AllDay,
+    Calendar,
+    Event,
+    EventKey,
+    Image,
+    Timed,
+    When,
+)
 from worker.model.matching import Between, Match, Select, TextRule
 from worker.model.running import Run, Threshold, Window
 from worker.model.states import (
     ABORT_REASONS,
     CAMPAIGN_TRANSITIONS,
+    DEADLINE_PASSED,
     ENDED,
     FINAL,
+    PLAN_EXPIRED,
+    PLAN_REJECTED,
     TRANSITIONS,
     AccountStatus,
     CampaignState,
@@ -39,9 +52,13 @@ __all__ = [
     "ABORT_REASONS",
     "CAMPAIGN_TRANSITIONS",
     "CODE_HELP",
+    "DEADLINE_PASSED",
     "ENDED",
     "FINAL",
+    "PLAN_EXPIRED",
+    "PLAN_REJECTED",
     "TRANSITIONS",
+    "UNTOLD",
     "About",
     "AccountStatus",
     "AddText",

@@ -117,7 +117,7 @@ CODE_HELP: dict[Code, str] = {
         "What was stored of the event was damaged or changed by hand; nothing more was sent."
     ),
     Code.NOTHING_TO_UNDO: (
-        "What the event was before is not known any more (erased or pruned); nothing was sent."
+        "What the event was before is not known (erased, pruned, or never told); nothing was sent."
     ),
     Code.NO_EFFECT: "The API accepted the edit, but the event has not changed.",
     Code.DIFFERS: "The event changed, but not into what was asked.",

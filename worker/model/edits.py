@@ -120,8 +120,8 @@ class Patch(Value, frozen=True, kw_only=True, omit_defaults=True):
     expect_start: str | None = None
     #: a campaign's transforms, one after the other; then none of the fields above is set
     ops: tuple[Op, ...] = ()
-    #: an earlier edit of the event is taken back; which one, its row tells
-    undo: bool = False
+    #: the edit of the event that is taken back, as CAMPAIGN:LINE
+    undo: str = ""
 
 
 class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from worker.model.value import Value
+
+#: Stands for the address of somebody who is named, but not by an address.
+UNTOLD: Final = "?"
 
 
 class AllDay(Value, frozen=True, kw_only=True, tag="all_day", tag_field="kind"):
@@ -43,7 +46,8 @@ class Image(Value, frozen=True, kw_only=True, omit_defaults=True):
     """An event's editable fields at one moment: a before-image, a target, or what a read shows.
 
     `location` is the description part only; `conference` tells whether a conference link was there,
-    which is never written but checked afterwards (features §4, 13).
+    which is never written but checked afterwards (features §4, 13). `organizer` is an address that
+    plans group by, "" where it was not asked for; it is neither compared nor written.
     """
 
     when: When
@@ -52,12 +56,14 @@ class Image(Value, frozen=True, kw_only=True, omit_defaults=True):
     location: str = ""
     transparency: str = "unknown"
     conference: bool = False
+    organizer: str = ""
 
 
 class About(Value, frozen=True, kw_only=True, omit_defaults=True):
     """What an event tells of people and of its own past; only selecting and planning ask.
 
-    Addresses are in lower case. `organizer` is "" where the answer does not say.
+    Addresses are in lower case, or UNTOLD: whoever cannot be told counts, and is nobody's friend.
+    `organizer` is "" where nobody is named.
     """
 
     organizer: str = ""

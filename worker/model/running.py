@@ -53,5 +53,12 @@ class Run(Value, frozen=True, kw_only=True, omit_defaults=True):
     max_people: int | None = None
     #: a plan with more changes than this needs a second person
     second_person_above: int | None = None
+    #: seconds for which a plan may be approved
+    plan_holds_s: int = 86_400
     #: begins by itself once it is planned, if no cap is exceeded
     is_automatic: bool = False
+
+    @property
+    def has_hours(self) -> bool:
+        """Tell whether the clock must open it: there are times at which it does not send."""
+        return bool(self.at or self.windows or self.quiet)

@@ -106,16 +106,26 @@ _CANCEL = frozenset({_C.CANCELLING, _C.FAILED})
 
 CAMPAIGN_TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
     _C.DRAFT: frozenset({_C.PLANNING, _C.RUNNING}) | _CANCEL,
-    _C.PLANNING: frozenset({_C.AWAITING_APPROVAL}) | _CANCEL,
-    _C.AWAITING_APPROVAL: frozenset({_C.SCHEDULED, _C.RUNNING, _C.EXPIRED}) | _CANCEL,
+    # RUNNING: approved beforehand, as a pipeline's are; completed: there is nothing to change
+    _C.PLANNING: frozenset(
+        {_C.AWAITING_APPROVAL, _C.SCHEDULED, _C.RUNNING, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS}
+    )
+    | _CANCEL,
+    _C.AWAITING_APPROVAL: frozenset({_C.SCHEDULED, _C.RUNNING}) | _CANCEL,
     _C.SCHEDULED: frozenset({_C.RUNNING, _C.PAUSED}) | _CANCEL,
-    _C.RUNNING: frozenset({_C.PAUSED, _C.VERIFYING, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS})
+    # SCHEDULED: outside of its hours
+    _C.RUNNING: frozenset(
+        {_C.PAUSED, _C.SCHEDULED, _C.VERIFYING, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS}
+    )
     | _CANCEL,
     _C.PAUSED: frozenset({_C.RUNNING, _C.SCHEDULED}) | _CANCEL,
-    # back to RUNNING: a rescued chunk still had edits in doubt, which must be settled first
-    _C.VERIFYING: frozenset({_C.RUNNING, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS}) | _CANCEL,
-    # FAILED: it was calpatch itself that stopped, for one of ABORT_REASONS
-    _C.CANCELLING: frozenset({_C.CANCELLED, _C.FAILED}),
+    # back to RUNNING: a rescued chunk still had edits in doubt, which must be settled first;
+    # PAUSED: so that these wait as well
+    _C.VERIFYING: frozenset({_C.RUNNING, _C.PAUSED, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS})
+    | _CANCEL,
+    # FAILED: it was calpatch itself that stopped, for one of ABORT_REASONS; EXPIRED: nobody has
+    # approved the plan in time
+    _C.CANCELLING: frozenset({_C.CANCELLED, _C.FAILED, _C.EXPIRED}),
     _C.COMPLETED: frozenset(),
     _C.COMPLETED_WITH_ERRORS: frozenset(),
     _C.CANCELLED: frozenset(),
@@ -125,5 +135,8 @@ CAMPAIGN_TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
 
 #: Why calpatch itself stops a campaign; the edits that had no turn end as not_attempted.
 ABORT_REASONS = frozenset({"plan_feature_missing"})
+
+#: Why a campaign is stopped, at the beginning of its state's reason, by the outcome's code.
+PLAN_EXPIRED, PLAN_REJECTED, DEADLINE_PASSED = "plan_expired", "plan_rejected", "deadline_passed"
 
 ENDED = frozenset(state for state, arrows in CAMPAIGN_TRANSITIONS.items() if not arrows)

@@ -20,8 +20,11 @@ from worker.rules.answers import (
     is_unanswered,
     judge,
 )
+from worker.rules.bars import asks_for_people
 from worker.rules.breaker import comeback_s, is_calm, place
-from worker.rules.decide import (
+from worker.rules.canary import Stratum, pick_canary
+from worker.rules.decide import decide
+from worker.rules.decisions import (
     Change,
     Conflict,
     Decision,
@@ -30,11 +33,12 @@ from worker.rules.decide import (
     Skip,
     Unchanged,
     Wanted,
-    decide,
 )
 from worker.rules.forecast import Calls, Load, calls_needed, loads_of
+from worker.rules.hours import is_open, opens_at, parse_window
 from worker.rules.images import FIELDS, changed, differences, missing, normalised, same_when
 from worker.rules.matching import matches, starts_within, utc_days
+from worker.rules.patterns import check_replace, compiled
 from worker.rules.planned import carry_out
 from worker.rules.progress import Progress, format_seconds
 from worker.rules.reconcile import Reconciliation, SendAgain, Settled, Wait, reconcile
@@ -63,8 +67,16 @@ from worker.rules.sharing import (
     weight_of,
 )
 from worker.rules.shift import NotForAllDay, format_shift, moved, parse_length, parse_shift
-from worker.rules.states import adds_up, check_campaign, check_edit, final_campaign_state
-from worker.rules.transform import compiled, transformed
+from worker.rules.states import (
+    adds_up,
+    check_campaign,
+    check_edit,
+    final_campaign_state,
+    stopped_code,
+    stopped_state,
+)
+from worker.rules.threshold import Streak, parse_threshold, tripped, tripped_in_a_row
+from worker.rules.transform import is_relative, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
 from worker.rules.windows import (
@@ -124,6 +136,8 @@ __all__ = [
     "Settled",
     "Skip",
     "SkipEdit",
+    "Stratum",
+    "Streak",
     "Taken",
     "Throttled",
     "Turn",
@@ -133,12 +147,14 @@ __all__ = [
     "Wait",
     "Wanted",
     "adds_up",
+    "asks_for_people",
     "backoff_s",
     "calls_needed",
     "carry_out",
     "changed",
     "check_campaign",
     "check_edit",
+    "check_replace",
     "comeback_s",
     "compiled",
     "decide",
@@ -150,8 +166,10 @@ __all__ = [
     "in_doubt",
     "is_calm",
     "is_in_sight",
+    "is_open",
     "is_readable",
     "is_refused_batch",
+    "is_relative",
     "is_unanswered",
     "judge",
     "judge_proof",
@@ -162,9 +180,13 @@ __all__ = [
     "moved",
     "next_try",
     "normalised",
+    "opens_at",
     "parse_length",
     "parse_moment",
     "parse_shift",
+    "parse_threshold",
+    "parse_window",
+    "pick_canary",
     "place",
     "plan_windows",
     "readable_window",
@@ -174,7 +196,11 @@ __all__ = [
     "share_out",
     "spared",
     "starts_within",
+    "stopped_code",
+    "stopped_state",
     "transformed",
+    "tripped",
+    "tripped_in_a_row",
     "unread_windows",
     "utc_days",
     "weight_of",

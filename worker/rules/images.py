@@ -28,6 +28,8 @@ ZONE: Final = "zone"
 
 _ALL: Final = (*FIELDS[:2], ZONE, *FIELDS[2:])
 _UNKNOWN: Final = "unknown"
+#: What is shown where a provider does not tell its zones (cronofy-api §3.3).
+_NO_ZONES: Final = ("Etc/UTC", "Etc/UTC")
 
 
 def normalised(image: Image) -> Image:
@@ -42,9 +44,9 @@ def normalised(image: Image) -> Image:
     return replace(
         image,
         when=when,
-        summary=_plain(image.summary),
-        description=_plain(image.description),
-        location=_plain(image.location),
+        summary=plain(image.summary),
+        description=plain(image.description),
+        location=plain(image.location),
     )
 
 
@@ -55,15 +57,15 @@ def same_when(a: When, b: When) -> bool:
 
 def same_text(a: str, b: str) -> bool:
     """Tell whether two texts are the same but for line ends and outer white space."""
-    return a == b or _plain(a) == _plain(b)
+    return a == b or plain(a) == plain(b)
 
 
-def differences(a: Image, b: Image) -> tuple[str, ...]:
-    """Return the names of the fields in which two images surely differ.
+def differences(a: Image, b: Image, *, fields: Collection[str] = FIELDS) -> tuple[str, ...]:
+    """Return in which of `fields`, which may have ZONE, two images surely differ.
 
     An unknown transparency equals any, since nothing speaks against it.
     """
-    return tuple(name for name in FIELDS if not _matches(name, a, b))
+    return tuple(name for name in _ALL if name in fields and not _matches(name, a, b))
 
 
 def missing(target: Image, seen: Image, *, fields: Collection[str] = FIELDS) -> tuple[str, ...]:
@@ -77,6 +79,17 @@ def missing(target: Image, seen: Image, *, fields: Collection[str] = FIELDS) -> 
 def changed(before: Image, target: Image) -> tuple[str, ...]:
     """Return the fields, ZONE among them, that an edit with these two images changes."""
     return missing(target, before, fields=_ALL)
+
+
+def untold(before: Image, seen: Image) -> frozenset[str]:
+    """Return the fields of which a provider tells nothing, by what it showed then and shows now.
+
+    Zones may as well be meant to be UTC: then nothing is known either.
+    """
+    fields = {"transparency"} if seen.transparency == _UNKNOWN else set()
+    if zones(before.when) == zones(seen.when) == _NO_ZONES:
+        fields.add(ZONE)
+    return frozenset(fields)
 
 
 def _matches(name: str, a: Image, b: Image) -> bool:
@@ -99,10 +112,23 @@ def zones(when: When) -> tuple[str, ...]:
 
 
 def with_fields(current: Image, source: Image, *, fields: Collection[str]) -> Image:
-    """Return `current` with these fields of `source`; the times and their zones go together."""
-    moves = not {*ENDS, ZONE}.isdisjoint(fields)
+    """Return `current` with these fields of `source`; of the ends both or none.
+
+    The zones go by ZONE alone: who shows a moved event in another zone has not moved it.
+    """
+    when = source.when if not {*ENDS}.isdisjoint(fields) else current.when
+    shown = source.when if ZONE in fields else current.when
+    if isinstance(when, Timed) and isinstance(shown, Timed):
+        when = replace(when, start_tzid=shown.start_tzid, end_tzid=shown.end_tzid)
     texts = {name: getattr(source, name) for name in fields if name not in {*ENDS, ZONE}}
-    return replace(current, when=source.when if moves else current.when, **texts)
+    return replace(current, when=when, **texts)
+
+
+def both_ends(fields: Collection[str]) -> tuple[str, ...]:
+    """Return fields with the times as one: both are sent whenever one of them changes."""
+    if {*ENDS}.isdisjoint(fields):
+        return tuple(fields)
+    return (*ENDS, *(name for name in fields if name not in ENDS))
 
 
 def _end_of(when: When, name: str) -> tuple[bool, date | datetime]:
@@ -110,5 +136,11 @@ def _end_of(when: When, name: str) -> tuple[bool, date | datetime]:
     return isinstance(when, AllDay), when.start if name == "start" else when.end
 
 
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip()
+def plain(text: str) -> str:
+    """Return a text without outer white space, its line ends LF."""
+    return with_lf(text).strip()
+
+
+def with_lf(text: str) -> str:
+    """Return a text whose line ends are LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

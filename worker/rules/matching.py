@@ -7,31 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
-from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import re2
-
-from worker.model import About, AllDay, Between, Event, Match, TextRule, When
-from worker.rules.transform import compiled
-
-#: Rules kept ready; a campaign has a few.
-_RULES: Final = 64
-_DAY_S: Final = 86_400
+from worker.model import UNTOLD, About, AllDay, Between, Event, Match, When
+from worker.rules.patterns import fits
 
 
 def matches(event: Event, match: Match, *, own: Collection[str]) -> bool:
     """Tell whether an event is one of those meant; `own` are the account's addresses, lower case.
 
     What an event does not tell (who organizes it, when it was made) fits no rule that asks for it.
+    Raises ValueError for a regex that intake would have refused.
     """
     about, image = event.about, event.image
     return (
         _organizer_fits(about, match, own=own)
         and _attendees_fit(about, match)
-        and _text_fits(image.summary, match.summary)
-        and _text_fits(image.location, match.location)
+        and (match.summary is None or fits(image.summary, match.summary))
+        and (match.location is None or fits(image.location, match.location))
         and match.private in {None, about.private}
         and match.all_day in {None, isinstance(image.when, AllDay)}
         and _is_before(about.created, match.created_before)
@@ -44,12 +37,14 @@ def starts_within(when: When, between: Between) -> bool:
     """Tell whether an event starts on one of the days; an all-day event on its own first day."""
     if isinstance(when, AllDay):
         return between.first <= when.start < between.after
-    zone = ZoneInfo(between.tzid)
-    return between.first <= when.start.astimezone(zone).date() < between.after
+    try:
+        return between.first <= when.start.astimezone(ZoneInfo(between.tzid)).date() < between.after
+    except OverflowError:
+        return False  # in the year 1 or 9999, whose ends have no day in every zone
 
 
 def utc_days(between: Between) -> tuple[date, date]:
-    """Return the first and last day in UTC that an event of these days can start or end on."""
+    """Return the first and last day in UTC that an event can start on to start on these days."""
     zone = ZoneInfo(between.tzid)
     first = datetime.combine(between.first, time(), zone).astimezone(UTC).date()
     last = datetime.combine(between.after, time(), zone).astimezone(UTC).date()
@@ -57,16 +52,20 @@ def utc_days(between: Between) -> tuple[date, date]:
 
 
 def _organizer_fits(about: About, match: Match, *, own: Collection[str]) -> bool:
-    if match.organizer is None and not match.organizer_domains:
-        return True
-    # Nobody is named and nobody is invited: an appointment with oneself.
-    is_alone = not about.organizer and not about.attendees
-    is_own = is_alone or about.organizer in own
-    if match.organizer is not None and not (is_own or about.organizer):
+    is_own = _is_own(about, own)
+    if match.organizer is not None and is_own is not (match.organizer == "self"):
         return False
-    if match.organizer is not None and is_own != (match.organizer == "self"):
-        return False
-    return not match.organizer_domains or _domain(about.organizer) in match.organizer_domains
+    organizers = own if is_own else [about.organizer]
+    domains = match.organizer_domains
+    return not domains or any(_domain(each) in domains for each in organizers)
+
+
+def _is_own(about: About, own: Collection[str]) -> bool | None:
+    """Tell whether an event is the account's own; None where that cannot be told."""
+    if not about.organizer:
+        # Nobody is named and nobody else is invited: an appointment with oneself.
+        return True if {*about.attendees} <= {*own} else None
+    return None if about.organizer == UNTOLD or not own else about.organizer in own
 
 
 def _attendees_fit(about: About, match: Match) -> bool:
@@ -94,26 +93,3 @@ def _length_fits(when: When, match: Match) -> bool:
     length = (when.end - when.start).total_seconds()
     shortest, longest = match.shortest_s, match.longest_s
     return (shortest is None or length >= shortest) and (longest is None or length <= longest)
-
-
-def _text_fits(text: str, rule: TextRule | None) -> bool:
-    return rule is None or _pattern(rule).search(text) is not None
-
-
-@lru_cache(maxsize=_RULES)
-def _pattern(rule: TextRule) -> Any:
-    """Return a rule as a pattern. Raises ValueError for a regex that is none."""
-    match rule.how:
-        case "literal":
-            source = re2.escape(rule.text)
-        case "glob":
-            source = _of_glob(rule.text)
-        case "regex":
-            source = rule.text
-    return compiled(source, ignore_case=rule.ignore_case)
-
-
-def _of_glob(text: str) -> str:
-    """Return a glob (* any text, ? one character) as a pattern of the whole text."""
-    parts = [".*" if each == "*" else "." if each == "?" else re2.escape(each) for each in text]
-    return rf"(?s)\A{''.join(parts)}\z"

@@ -1,32 +1,19 @@
 """Carrying a plan out: what was planned, held against the event as it is now (DESIGN §3.5).
 
-Between plan and apply days may pass. What people changed in fields that the edit does not touch
+Between plan and apply days may pass. What people changed in fields that the plan does not touch
 stays theirs and goes out with their value; where they changed what we are about to change, the
-campaign's `on_conflict` decides.
+campaign's `on_conflict` decides. No field is written that the plan did not name.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeAlias
 
-from worker.model import Calendar, Code, Event, Image, Policy, Shift
-from worker.rules.decide import (
-    Change,
-    Conflict,
-    Refuse,
-    Skip,
-    Unchanged,
-    Wanted,
-    bar,
-    both_ends,
-    resolve,
-    target_bar,
-)
-from worker.rules.images import ENDS, changed, differences, missing, with_fields
-from worker.rules.transform import is_relative
-
-CarriedOut: TypeAlias = Change | Unchanged | Skip | Conflict | Refuse
+from worker.model import Calendar, Code, Event, Image, Patch, Policy
+from worker.rules.bars import bar, target_bar
+from worker.rules.decide import resolve, starts_as_expected
+from worker.rules.decisions import Change, Conflict, Decision, Refuse, Skip, Unchanged, Wanted
+from worker.rules.images import ENDS, ZONE, both_ends, changed, differences, missing, with_fields
 
 
 def carry_out(
@@ -38,48 +25,78 @@ def carry_out(
     calendar: Calendar | None,
     policy: Policy,
     now: datetime,
-) -> CarriedOut:
-    """Return what shall happen to an event by a plan made earlier, none of which has been sent."""
+) -> Decision:
+    """Return what shall happen to an event by a plan made earlier, none of which has been sent.
+
+    `now` is aware. Raises ValueError for texts that intake would have refused.
+    """
     barred = bar(wanted.key, event, calendar=calendar, policy=policy, now=now)
     if barred is not None or event is None:
         return barred or Skip(code=Code.NOT_FOUND)
-    fields, current = changed(before, target), event.image
-    deciding = both_ends(fields)
-    if not missing(target, current, fields=deciding):
+    current, fields = event.image, both_ends(changed(before, target))
+    left = both_ends(missing(target, current, fields=fields))
+    if not left:
         return Unchanged()
-    theirs = tuple(name for name in differences(before, current) if name in deciding)
+    if not starts_as_expected(current.when, wanted.patch):
+        return Conflict(code=Code.EXPECTATION_FAILED, fields=("start",))
+    # Where somebody has done already what was planned, nobody's change is lost.
+    theirs = differences(before, current, fields=left)
+    goal = _goal(current, target, theirs=theirs, patch=wanted.patch, policy=policy)
+    return _upon(current, goal, fields=fields) if isinstance(goal, Image) else goal
+
+
+def _goal(
+    current: Image, target: Image, *, theirs: tuple[str, ...], patch: Patch, policy: Policy
+) -> Image | Skip | Conflict | Refuse:
+    """Return what the plan's fields shall be, where people changed `theirs` of them."""
     if not theirs:
-        return _upon(current, target, fields=fields)
+        return target
     conflict = Conflict(code=Code.CHANGED_ELSEWHERE, fields=theirs)
+    # An undo would give back an old value for somebody's new one, and a day is made no hour.
+    if patch.undo or type(current.when) is not type(target.when):
+        return conflict
     match policy.on_conflict:
         case "force":
-            return _upon(current, target, fields=fields)
-        case "rebase" if _still_means_the_same(wanted, theirs):
-            return resolve(current, wanted.patch, policy=policy)
+            return target
+        case "rebase":
+            return _rebased(current, target, theirs=theirs, patch=patch, policy=policy) or conflict
         case _:
             return conflict
 
 
-def _upon(current: Image, target: Image, *, fields: tuple[str, ...]) -> CarriedOut:
-    """Write the planned value of our fields upon the event as it is."""
-    rebased = with_fields(current, target, fields=fields)
-    barred = target_bar(rebased, fields=fields)
+def _upon(current: Image, goal: Image, *, fields: tuple[str, ...]) -> Decision:
+    """Write our fields upon the event as it is."""
+    target = with_fields(current, goal, fields=fields)
+    changes = changed(current, target)
+    barred = target_bar(target, fields=changes)
     if barred is not None:
         return barred
-    now_changed = changed(current, rebased)
-    return (
-        Change(before=current, target=rebased, fields=now_changed) if now_changed else Unchanged()
-    )
+    return Change(before=current, target=target, fields=changes) if changes else Unchanged()
 
 
-def _still_means_the_same(wanted: Wanted, theirs: tuple[str, ...]) -> bool:
-    """Tell whether what was asked means the same for the event as somebody has changed it.
+def _rebased(
+    current: Image, target: Image, *, theirs: tuple[str, ...], patch: Patch, policy: Policy
+) -> Image | Skip | Refuse | None:
+    """Return the target with `theirs` resolved anew; None where that does not mean the same.
 
-    A shift does not once the times are others: whoever moved the event may have meant that very
-    move. An undo gives back an old value, which is somebody's new one now.
+    It does where the edit has an end: asked of its own outcome, it leaves that alone. Whoever moved
+    an event may have meant the very shift that was planned, which would come on top of theirs.
     """
-    patch = wanted.patch
-    if patch.undo:
-        return False
-    shifts = isinstance(patch.move, Shift) or is_relative(patch.ops)
-    return not (shifts and {*ENDS} & {*theirs})
+    fields = theirs if {*ENDS, ZONE}.isdisjoint(theirs) else (*ENDS, ZONE, *theirs)
+    anew = _resolved(current, patch, policy=policy)
+    if not isinstance(anew, Image):
+        return anew
+    again = _resolved(anew, patch, policy=policy)
+    if not isinstance(again, Image) or changed(anew, with_fields(anew, again, fields=fields)):
+        return None
+    return with_fields(target, anew, fields=fields)
+
+
+def _resolved(image: Image, patch: Patch, *, policy: Policy) -> Image | Skip | Refuse:
+    match resolve(image, patch, policy=policy):
+        case Change(target=target):
+            return target
+        case Unchanged():
+            return image
+        case refused:
+            return refused

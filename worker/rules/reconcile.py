@@ -12,7 +12,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from worker.model import Code, Event, Image
-from worker.rules.decide import Conflict, Skip, event_bar, target_bar
+from worker.rules.bars import event_bar, target_bar
+from worker.rules.decisions import Conflict, Skip
 from worker.rules.images import ENDS, changed, differences, missing, with_fields
 
 
@@ -57,7 +58,7 @@ def reconcile(
         return Settled()
     if barred is not None:
         return barred
-    theirs = tuple(name for name in differences(before, event.image) if name in deciding)
+    theirs = differences(before, event.image, fields=deciding)
     if theirs:
         return Conflict(code=Code.CHANGED_ELSEWHERE, fields=theirs)
     rebased = with_fields(event.image, target, fields=fields)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from worker.errors import WrongTransition
-from worker.model import CAMPAIGN_TRANSITIONS, FINAL, TRANSITIONS, CampaignState, EditState
+from worker.model import (
+    ABORT_REASONS,
+    CAMPAIGN_TRANSITIONS,
+    DEADLINE_PASSED,
+    FINAL,
+    PLAN_EXPIRED,
+    PLAN_REJECTED,
+    TRANSITIONS,
+    CampaignState,
+    Code,
+    EditState,
+)
 
 #: Outcomes after which a campaign is completed "with errors".
 ERRORS = frozenset({EditState.FAILED, EditState.MISMATCH, EditState.CONFLICT, EditState.UNVERIFIED})
@@ -37,6 +48,28 @@ def final_campaign_state(
     if sum(counts.get(state, 0) for state in ERRORS) > no_proof_asked:
         return CampaignState.COMPLETED_WITH_ERRORS
     return CampaignState.COMPLETED
+
+
+def stopped_state(why: str) -> CampaignState:
+    """Return the state in which a campaign ends that was stopped for this reason."""
+    if why in ABORT_REASONS:
+        return CampaignState.FAILED
+    return CampaignState.EXPIRED if why == PLAN_EXPIRED else CampaignState.CANCELLED
+
+
+def stopped_code(why: str) -> Code:
+    """Return the code of edits that had no turn when their campaign was stopped for this reason.
+
+    What a person says stands behind a colon.
+    """
+    known = {
+        PLAN_EXPIRED: Code.PLAN_EXPIRED,
+        PLAN_REJECTED: Code.PLAN_REJECTED,
+        DEADLINE_PASSED: Code.DEADLINE_PASSED,
+    }
+    if why in ABORT_REASONS:
+        return Code.CAMPAIGN_FAILED
+    return known.get(why.partition(":")[0], Code.CAMPAIGN_CANCELLED)
 
 
 def adds_up(total: int, counts: Mapping[EditState, int]) -> bool:

@@ -1,17 +1,12 @@
-"""Transforms: a campaign's list of changes, applied one after the other to an event's image.
-
-Pure, and bounded in time: patterns are RE2's, whose cost grows with the text and never faster, so
-that no pattern and no title can hold a worker up (github.com/google/re2).
-"""
+"""Transforms: a campaign's list of changes, applied one after the other to an event's image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from functools import lru_cache
-from typing import Any, Final, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
-import re2
 from msgspec.structs import replace
 
 from worker.model import (
@@ -21,6 +16,7 @@ from worker.model import (
     InZone,
     Lasting,
     Op,
+    Patch,
     Policy,
     Replace,
     SetText,
@@ -29,56 +25,70 @@ from worker.model import (
     ToTime,
     When,
 )
-from worker.rules.images import same_text
+from worker.rules.images import TEXTS, plain, same_text, with_lf
+from worker.rules.patterns import replaced
 from worker.rules.shift import NotForAllDay, moved
-from worker.rules.zones import Ambiguous, local_time, resolved
+from worker.rules.zones import Ambiguous, find_zone, local_time, resolved
 
-#: Patterns kept ready; a campaign has a few.
-_PATTERNS: Final = 256
-#: Bytes that a pattern may take when compiled, RE2's own way to bound it.
-_PATTERN_BYTES: Final = 1 << 20
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLong:
+    """A replacement would make a text far longer than any field takes."""
+
 
 Unplaced: TypeAlias = Ambiguous | NotForAllDay
 
 
-def transformed(image: Image, ops: Sequence[Op], *, policy: Policy) -> Image | Unplaced:
-    """Return what the transforms make of an image, or why one of them has no answer for it."""
-    for op in ops:
+def transformed(image: Image, ops: Sequence[Op], *, policy: Policy) -> Image | Unplaced | TooLong:
+    """Return what the transforms make of an image, or why one of them has no answer for it.
+
+    Raises ValueError for patterns and times of day that intake would have refused.
+    """
+    now = image
+    for op in _joined(ops):
         match op:
             case Shift() | ToTime() | Lasting() | InZone():
-                when = _moved(image.when, op, policy=policy)
+                when = _moved(now.when, op, policy=policy)
                 if isinstance(when, Ambiguous | NotForAllDay):
                     return when
-                image = replace(image, when=when)
+                now = replace(now, when=when)
             case SetText() | Replace() | AddText():
-                image = _written(image, op)
+                text = _written(getattr(now, op.field), op)
+                if text is None:
+                    return TooLong()
+                now = replace(now, **{op.field: text})
             case _:
                 assert_never(op)
-    return image
+    return _in_its_spelling(image, now)
 
 
-def is_relative(ops: Sequence[Op]) -> bool:
-    """Tell whether the transforms move an event from where it is: asked twice, it moves twice."""
-    return any(isinstance(op, Shift) for op in ops)
+def is_relative(patch: Patch) -> bool:
+    """Tell whether a patch may change an event once more that already is as it made it.
+
+    Where an equal earlier one has left the event is noted for such patches, and `decide` finds out.
+    More are meant than do: two transforms of the times may depend on each other.
+    """
+    times = sum(isinstance(op, ToTime | Lasting | InZone) for op in patch.ops)
+    return shifts(patch) or times > 1 or any(map(_is_relative, patch.ops))
 
 
-def compiled(pattern: str, *, ignore_case: bool = False) -> Any:
-    """Return a pattern ready for use. Raises ValueError, whose message says what is wrong."""
-    try:
-        return _compiled(pattern, ignore_case)
-    except re2.error as wrong:
-        said = wrong.args[0] if wrong.args else ""
-        text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(f"not a pattern: {text or 'it cannot be read'}") from None
+def shifts(patch: Patch) -> bool:
+    """Tell whether a patch moves an event from wherever it is."""
+    return any(isinstance(step, Shift) for step in (patch.move, *patch.ops))
 
 
-@lru_cache(maxsize=_PATTERNS)
-def _compiled(pattern: str, ignore_case: bool) -> Any:
-    options = re2.Options()
-    options.case_sensitive = not ignore_case
-    options.max_mem = _PATTERN_BYTES
-    options.log_errors = False
-    return re2.compile(pattern, options)
+def _is_relative(op: Op) -> bool:
+    return isinstance(op, Replace) or (isinstance(op, InZone) and op.keep == "wall_clock")
+
+
+def _in_its_spelling(before: Image, now: Image) -> Image:
+    """Keep a text as it was if it means the same: another spelling must not ride along."""
+    kept = {
+        name: getattr(before, name)
+        for name in TEXTS
+        if same_text(getattr(before, name), getattr(now, name))
+    }
+    return replace(now, **kept)
 
 
 # ---------------------------------------------------------------- times
@@ -131,6 +141,8 @@ def _lasting(when: When, op: Lasting) -> When | Unplaced:
 def _in_zone(when: When, op: InZone, *, policy: Policy) -> When | Unplaced:
     if isinstance(when, AllDay):
         return when
+    if find_zone(op.tzid) is None:
+        return Ambiguous(why="zone")
     shown = replace(when, start_tzid=op.tzid, end_tzid=op.tzid)
     if op.keep == "instant":
         return shown
@@ -150,39 +162,60 @@ def _same_clock(
     instant: datetime, tzid: str, new_tzid: str, *, policy: Policy
 ) -> datetime | Ambiguous:
     local = local_time(instant, tzid)
-    return local if isinstance(local, Ambiguous) else resolved(local, new_tzid, policy=policy)
+    if isinstance(local, Ambiguous):
+        return local
+    # Where both clocks show the same, the instant stays, the second of two hours alike as well.
+    if local_time(instant, new_tzid) == local:
+        return instant
+    return resolved(local, new_tzid, policy=policy)
 
 
 # ---------------------------------------------------------------- texts
 
 
-def _written(image: Image, op: SetText | Replace | AddText) -> Image:
-    current: str = getattr(image, op.field)
+def _written(text: str, op: SetText | Replace | AddText) -> str | None:
     match op:
         case SetText():
-            text = op.value
+            return op.value
         case Replace():
-            text = _replaced(current, op)
+            return replaced(text, op)
         case AddText():
-            text = _added(current, op)
-        case _:
-            assert_never(op)
-    # Another spelling of the same value is no change, and must not ride along with one.
-    return image if same_text(text, current) else replace(image, **{op.field: text})
-
-
-def _replaced(text: str, op: Replace) -> str:
-    if op.how == "regex":
-        found: str = compiled(op.pattern, ignore_case=op.ignore_case).sub(op.with_text, text)
-        return found
-    if op.ignore_case:
-        quoted = compiled(re2.escape(op.pattern), ignore_case=True)
-        whole: str = quoted.sub(lambda _: op.with_text, text)
-        return whole
-    return text.replace(op.pattern, op.with_text)
+            return _added(text, op)
+    assert_never(op)
 
 
 def _added(text: str, op: AddText) -> str:
+    """Add a text unless it stands there; providers take away what is white around the whole."""
+    there, added = plain(text), with_lf(op.text)
+    if there == added.strip():
+        return text
     if op.before:
-        return text if text.startswith(op.text) else op.text + text
-    return text if text.rstrip().endswith(op.text.rstrip()) else text + op.text
+        return text if there.startswith(added.lstrip()) else op.text + text
+    return text if there.endswith(added.rstrip()) else text + op.text
+
+
+def _joined(ops: Sequence[Op]) -> list[Op]:
+    """Make one of additions to the same place: apart, each would hide that the other stands there.
+
+    At the end of what "a" and "b" were added to stands "b", yet "a" is not to be added again.
+    """
+    joined: list[Op] = []
+    for op in ops:
+        if not (isinstance(op, AddText) and _is_taken_up(op, joined)):
+            joined.append(op)
+    return joined
+
+
+def _is_taken_up(op: AddText, joined: list[Op]) -> bool:
+    """Put an addition into an earlier one; False without one since the field was changed."""
+    for place in reversed(range(len(joined))):
+        match joined[place]:
+            case AddText(field=op.field, before=op.before, text=first):
+                whole = op.text + first if op.before else first + op.text
+                joined[place] = replace(op, text=whole)
+                return True
+            case SetText(field=op.field) | Replace(field=op.field):
+                return False
+            case _:
+                continue
+    return False

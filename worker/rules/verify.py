@@ -10,7 +10,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from worker.model import Code, Event, Image
-from worker.rules.images import ENDS, TEXTS, differences, missing
+from worker.rules.images import ENDS, TEXTS, differences, missing, untold
 
 
 class Proven(Struct, frozen=True, kw_only=True):
@@ -91,9 +91,9 @@ def _judge_losses(before: Image, seen: Image, *, fields: tuple[str, ...]) -> Pro
 def _judge_late(
     before: Image, seen: Image, *, fields: tuple[str, ...], unseen: tuple[str, ...]
 ) -> Mismatch | Unproven:
-    if unseen == ("transparency",) and seen.transparency == "unknown":
+    if untold(before, seen).issuperset(unseen):
         # This provider does not tell it: neither proof nor disproof will ever come.
         return Unproven(code=Code.NOT_READ_BACK)
-    if not {*fields, *ENDS}.intersection(differences(before, seen)):
+    if not differences(before, seen, fields={*fields, *ENDS}):
         return Mismatch(code=Code.NO_EFFECT, fields=fields)
     return Mismatch(code=Code.DIFFERS, fields=unseen)

@@ -55,7 +55,7 @@ async def apply(work: Work, ready: Sequence[Ready]) -> None:
     Several lanes send at a time: while one's batch is on the wire, another's is written down.
     """
     outbox = _Outbox(deque(ready))
-    lanes = min(BATCHES_AT_ONCE, -(-len(ready) // work.engine.batch_size))
+    lanes = min(BATCHES_AT_ONCE, -(-len(ready) // work.batch_size))
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(lanes):
@@ -117,7 +117,7 @@ def _next_batch(work: Work, outbox: _Outbox) -> tuple[list[Ready], list[Outcome]
     """
     batch: list[Ready] = []
     shut: list[Outcome] = []
-    size = 1 if outbox.singly else work.engine.batch_size
+    size = 1 if outbox.singly else work.batch_size
     while outbox.todo and len(batch) < size:
         one = outbox.todo.popleft()
         if one.edit.line_no not in work.open:

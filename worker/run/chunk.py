@@ -36,6 +36,7 @@ from worker.rules import backoff_s
 from worker.run.apply import abort, apply, wait_for_api
 from worker.run.fetch import fetch_calendars, fetch_events
 from worker.run.locked import LONG_S, end_late, end_untried, park, why_unusable
+from worker.run.plan import plan
 from worker.run.settle import not_attempted, settle_all
 from worker.run.work import STOPPED_STATES, Work, ended
 from worker.store import Claim, Step
@@ -164,7 +165,7 @@ async def _pipe(work: Work, company: Sequence[Work]) -> None:
     claim = work.hold.claim
     if claim.campaign.state in STOPPED_STATES:
         await work.record(not_attempted(work))
-    elif not work.may_send:
+    elif not (work.may_send or work.plans):
         return  # a message that came late: paused edits wait where they are
     if not any(edit.state is not EditState.ACCEPTED for edit in work.open.values()):
         return
@@ -213,7 +214,10 @@ async def _fetch_and_apply(work: Work, company: Sequence[Work]) -> None:
         await _unpark(work)
     ready, outcomes = settle_all(work, calendars)
     await work.record(outcomes)
-    await apply(work, ready)
+    if work.plans:
+        await plan(work, ready)
+    else:
+        await apply(work, ready)
 
 
 async def _look(works: Sequence[Work], calendars: Mapping[str, Calendar]) -> None:
@@ -302,6 +306,7 @@ async def _release(work: Work, *, rescued: bool = False) -> str:
             verify_in_s=engine.settings.verify_delay if is_proven else engine.settings.settle,
             rescued=rescued,
             keeps_rescues=not work.has_moved,
+            is_planned=work.is_planned,
             calls=work.hold.take_calls(),
         )
     except LeaseLost:

@@ -99,6 +99,7 @@ async def _read_once(
             wanted=wanted,
             calendar_ids=calendar_ids,
             include_moved=include_moved,
+            people=work.plans,
             calls=work.hold.calls,
         )
 
@@ -110,6 +111,9 @@ def _hints(edit: Edit) -> Iterator[date | None]:
     if edit.before is not None and edit.target is not None:
         yield first_day(edit.before.when)
         yield first_day(edit.target.when)
+    elif edit.earlier is not None:
+        yield first_day(edit.earlier.before.when)
+        yield first_day(edit.earlier.target.when)
     elif edit.hint is not None:
         yield edit.hint
     elif edit.patch.expect_start is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from worker.model import ABORT_REASONS, Calendar, Code, EditState, Image
+from msgspec.structs import replace
+
+from worker.model import Calendar, Code, EditState, Image
 from worker.rules import (
     Change,
     Conflict,
+    Decision,
     Refuse,
     SendAgain,
     Settled,
@@ -15,8 +18,10 @@ from worker.rules import (
     Unchanged,
     Wait,
     Wanted,
+    carry_out,
     decide,
     reconcile,
+    stopped_code,
 )
 from worker.rules.verify import lost_fields
 from worker.run.work import Outcome, Ready, Work, ended
@@ -30,11 +35,14 @@ def settle_all(work: Work, calendars: dict[str, Calendar]) -> tuple[list[Ready],
     for edit in list(work.open.values()):
         if edit.state is EditState.ACCEPTED:
             continue
-        result = (
-            _again(work, edit, edit.before, edit.target)
-            if edit.before is not None and edit.target is not None
-            else _first(work, edit, calendars)
-        )
+        if edit.before is None or edit.target is None:
+            result = _first(work, edit, calendars)
+        elif edit.sent_age_s is not None:
+            result = _again(work, edit, edit.before, edit.target)
+        elif work.plans:
+            continue  # planned by an earlier run, which did not get to the others
+        else:
+            result = _as_planned(work, edit, edit.before, edit.target, calendars)
         if isinstance(result, Ready):
             ready.append(result)
         elif result is not None:
@@ -44,8 +52,7 @@ def settle_all(work: Work, calendars: dict[str, Calendar]) -> tuple[list[Ready],
 
 def not_attempted(work: Work) -> list[Outcome]:
     """Return the outcomes of the edits that have had no turn in a campaign that is ending."""
-    stopped_by_us = work.hold.claim.campaign.state_reason in ABORT_REASONS
-    code = Code.CAMPAIGN_FAILED if stopped_by_us else Code.CAMPAIGN_CANCELLED
+    code = stopped_code(work.hold.claim.campaign.state_reason)
     return list(ended(work, work.untried(), EditState.NOT_ATTEMPTED, code))
 
 
@@ -53,18 +60,47 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
     """Decide an edit that has no target yet."""
     if edit.is_unreadable:
         return _unreadable(work, edit)
-    prior = edit.prior_target
     decision = decide(
-        Wanted(patch=edit.patch, key=edit.key, already_at=prior.when if prior else None),
+        _wanted(edit),
         work.events.get(edit.key),
         calendar=calendars.get(edit.key.calendar_id),
         policy=work.hold.claim.campaign.policy,
         now=work.engine.clock.now(),
     )
+    if isinstance(decision, Change) and _may_be_repeated(work, edit):
+        why = "where the earlier shift has put the event is not known any more"
+        return _final(work, edit, EditState.SKIPPED, Code.ALREADY_IN_CAMPAIGN, why=why)
+    return _decided(work, edit, decision)
+
+
+def _as_planned(
+    work: Work, edit: Edit, before: Image, target: Image, calendars: dict[str, Calendar]
+) -> Ready | Outcome:
+    """Go on with an edit that was planned, and has never been sent."""
+    carried = carry_out(
+        before,
+        target,
+        wanted=_wanted(edit),
+        event=work.events.get(edit.key),
+        calendar=calendars.get(edit.key.calendar_id),
+        policy=work.hold.claim.campaign.policy,
+        now=work.engine.clock.now(),
+    )
+    if isinstance(carried, Change):
+        # Who organizes an event is asked for once, by the plan.
+        kept = {"organizer": before.organizer}
+        carried = replace(
+            carried, before=replace(carried.before, **kept), target=replace(carried.target, **kept)
+        )
+    return _decided(work, edit, carried)
+
+
+def _wanted(edit: Edit) -> Wanted:
+    return Wanted(patch=edit.patch, key=edit.key, made=edit.prior_target, earlier=edit.earlier)
+
+
+def _decided(work: Work, edit: Edit, decision: Decision) -> Ready | Outcome:
     match decision:
-        case Change() if _may_be_repeated(work, edit):
-            why = "where the earlier shift has put the event is not known any more"
-            return _final(work, edit, EditState.SKIPPED, Code.ALREADY_IN_CAMPAIGN, why=why)
         case Change(before=before, target=target, fields=fields):
             return Ready(edit=edit, before=before, target=target, fields=fields)
         case Unchanged():
@@ -73,10 +109,18 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
         case Skip(code=code, detail=detail):
             return _final(work, edit, EditState.SKIPPED, code, why=detail)
         case Conflict(code=code, fields=fields):
-            return _final(work, edit, EditState.CONFLICT, code, fields=fields)
+            return _conflict(work, edit, code, fields)
         case Refuse(code=code):
             return _final(work, edit, EditState.FAILED, code)
     assert_never(decision)
+
+
+def _conflict(work: Work, edit: Edit, code: Code, fields: tuple[str, ...]) -> Outcome:
+    """End an edit with the third value: what the event is, beside what it was and should be."""
+    event = work.events.get(edit.key)
+    return _final(
+        work, edit, EditState.CONFLICT, code, fields=fields, found=event.image if event else None
+    )
 
 
 def _may_be_repeated(work: Work, edit: Edit) -> bool:
@@ -109,7 +153,7 @@ def _again(work: Work, edit: Edit, before: Image, target: Image) -> Ready | Outc
         case Skip(code=code):
             return _final(work, edit, EditState.SKIPPED, code)
         case Conflict(code=code, fields=fields):
-            return _final(work, edit, EditState.CONFLICT, code, fields=fields)
+            return _conflict(work, edit, code, fields)
     assert_never(found)
 
 
@@ -175,9 +219,11 @@ def _final(
     *,
     fields: tuple[str, ...] | None = None,
     seen: Image | None = None,
+    found: Image | None = None,
     why: str = "",
 ) -> Outcome:
     step = Step(
-        line_no=edit.line_no, was=edit.state, state=state, code=code, before=seen, fields=fields
-    )
+        line_no=edit.line_no, was=edit.state, state=state, code=code, before=seen, fields=fields,
+        seen=found,
+    )  # fmt: skip
     return work.noted(step, detail={"why": why} if why else None)

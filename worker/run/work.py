@@ -54,19 +54,36 @@ class Work:
     closed: dict[str, Code] = field(default_factory=dict)
     #: an answer to a write has been written down
     has_sent: bool = False
+    #: targets have been written down for somebody to approve
+    has_planned: bool = False
 
     @property
     def has_time(self) -> bool:
         return self.engine.clock.monotonic() < self.until
 
     @property
+    def batch_size(self) -> int:
+        """How many edits one batch may carry now, as the campaign is tuned at this moment."""
+        return self.engine.batch_size(self.hold.claim.campaign.id, self.hold.run)
+
+    @property
     def may_send(self) -> bool:
         return self.hold.campaign_state in SENDING_STATES
 
     @property
+    def plans(self) -> bool:
+        """Tell whether the campaign is being planned: it reads, and nothing leaves the house."""
+        return self.hold.campaign_state is CampaignState.PLANNING
+
+    @property
+    def is_planned(self) -> bool:
+        """Tell whether every open edit of a campaign that plans has its target."""
+        return self.plans and all(edit.target is not None for edit in self.open.values())
+
+    @property
     def has_moved(self) -> bool:
         """Tell whether this run has brought its edits any further, which clears it of deaths."""
-        return self.has_sent or len(self.open) < len(self.hold.claim.edits)
+        return self.has_sent or self.has_planned or len(self.open) < len(self.hold.claim.edits)
 
     def check(self) -> None:
         """Raise LeaseLost or CampaignStopped unless a write may leave at this moment."""

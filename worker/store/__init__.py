@@ -11,6 +11,7 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
+from worker.store.again import Again
 from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
@@ -18,6 +19,7 @@ from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.erasing import Erased, Erasing
 from worker.store.image_keys import ImageKeys
+from worker.store.plans import Approval, Plans
 from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
 from worker.store.reading import Reading
@@ -25,6 +27,7 @@ from worker.store.rotation import SEALED, Rotation, SealedRow, SealedTable
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.sealing import Images, Keyring
 from worker.store.spool import Spool, SpoolColumns, Twin
+from worker.store.steering import Steering
 from worker.store.values import (
     Account,
     AuditRow,
@@ -38,20 +41,25 @@ from worker.store.values import (
     Note,
     OpenWork,
     Outcome,
+    PlanTotals,
     Released,
+    Standing,
     Step,
 )
+from worker.store.webhooks import Delivery, Webhooks
 
 __all__ = [
     "OUTAGE",
     "SEALED",
     "Account",
+    "Approval",
     "AuditRow",
     "Break",
     "CallRow",
     "Campaign",
     "Claim",
     "Database",
+    "Delivery",
     "Due",
     "Edit",
     "EditRow",
@@ -65,12 +73,14 @@ __all__ = [
     "Note",
     "OpenWork",
     "Outcome",
+    "PlanTotals",
     "Pruned",
     "Released",
     "SealedRow",
     "SealedTable",
     "Spool",
     "SpoolColumns",
+    "Standing",
     "Step",
     "Store",
     "Twin",
@@ -102,5 +112,9 @@ class Store:
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)
         self.erasing = Erasing(database)
+        self.plans = Plans(database)
+        self.again = Again(database)
+        self.webhooks = Webhooks(database)
+        self.steering = Steering(database)
         self.pruning = Pruning(database)
         self.rotation = Rotation(database)

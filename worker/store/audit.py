@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, select, text
 
+from worker.store.binding import binding_seq, bound_heads, digest_of_heads
 from worker.store.chains import Head, entry_digest, note_named
 from worker.store.database import Database
 from worker.store.lookup import edits_of, is_one_of
-from worker.store.settling import binding_seq, bound_heads, digest_of_heads
 from worker.store.tables import audit, edits
 from worker.store.values import AuditRow, Note
 

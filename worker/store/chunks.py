@@ -19,13 +19,23 @@ from worker.store.accounts import Accounts
 from worker.store.chains import Head, note_chunk
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
-from worker.store.priors import read_priors
-from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of
+from worker.store.priors import read_earlier, read_priors
+from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of, run_of, undone_by
 from worker.store.sealing import Images
 from worker.store.settling import left_over, settle
 from worker.store.steps import sealed, write_calls, write_steps
-from worker.store.tables import campaigns
-from worker.store.values import Account, CallRow, Campaign, Claim, Edit, Note, Released, Step
+from worker.store.tables import HELD_UNTIL, campaigns
+from worker.store.values import (
+    Account,
+    CallRow,
+    Campaign,
+    Claim,
+    Edit,
+    Note,
+    Released,
+    Standing,
+    Step,
+)
 
 #: After so many rescues a chunk is taken apart to find the edit that kills its workers (law 8).
 MAX_RESCUES = 3
@@ -212,9 +222,9 @@ class Chunks:
         row = connection.execute(query).one()
         if row.started_at is None:
             sql = f"UPDATE campaigns SET started_at = {self._database.now_sql}"
-            connection.execute(
-                text(f"{sql} WHERE id = :id AND started_at IS NULL"), {"id": campaign_id}
-            )
+            # Planning is no beginning: somebody may take a day to approve.
+            where = "id = :id AND started_at IS NULL AND state <> 'planning'"
+            connection.execute(text(f"{sql} WHERE {where}"), {"id": campaign_id})
             row = connection.execute(query).one()
         return campaign_of(row)
 
@@ -250,7 +260,12 @@ class Chunks:
             keys=self._keys,
             account_key=account_key,
         )
-        return tuple(edit_of(row, images, priors) for row in still)
+        # Only rows of an undo name one; most patches need not be looked into.
+        named = {name for row in still if (name := undone_by(row))}
+        earlier = read_earlier(
+            self._database, connection, named, keys=self._keys, account_key=account_key
+        )
+        return tuple(edit_of(row, images, priors, earlier) for row in still)
 
     # ------------------------------------------------------------ record
 
@@ -262,10 +277,10 @@ class Chunks:
         lease_s: float,
         notes: Sequence[Note] = (),
         calls: Sequence[CallRow] = (),
-    ) -> CampaignState:
+    ) -> Standing:
         """Write steps, audit entries and calls in one transaction, and renew the lease by it.
 
-        Returns the campaign's state now, which is asked before each write that leaves the house.
+        Returns what the campaign asks now, which counts before each write that leaves the house.
         At most one step per edit; one to the same open state only stores what was learnt (one more
         attempt). Raises LeaseLost when the chunk has been claimed by somebody else, WrongTransition
         when an edit is not where a step says it was; nothing is written then. Recording the very
@@ -277,8 +292,8 @@ class Chunks:
 
         images = sealed(claim, steps)  # before the transaction: nobody waits for it there
 
-        def work(connection: Connection) -> CampaignState:
-            head, state = self._fence(connection, claim, lease_s=lease_s)
+        def work(connection: Connection) -> Standing:
+            head, standing = self._fence(connection, claim, lease_s=lease_s)
             if write_steps(self._database, connection, claim=claim, steps=steps, images=images):
                 note_chunk(
                     self._database,
@@ -289,34 +304,35 @@ class Chunks:
                     head=head,
                 )
                 write_calls(self._database, connection, calls=calls, campaign_id=claim.campaign.id)
-            return state
+            return standing
 
         return self._database.run(work)
 
-    def renew(self, claim: Claim, *, lease_s: float) -> CampaignState:
-        """Keep the lease; returns the campaign's state now. Raises LeaseLost."""
-        _, state = self._database.run(
+    def renew(self, claim: Claim, *, lease_s: float) -> Standing:
+        """Keep the lease; returns what the campaign asks now. Raises LeaseLost."""
+        _, standing = self._database.run(
             lambda connection: self._fence(connection, claim, lease_s=lease_s)
         )
-        return state
+        return standing
 
     def _fence(
         self, connection: Connection, claim: Claim, *, lease_s: float
-    ) -> tuple[Head, CampaignState]:
+    ) -> tuple[Head, Standing]:
         """Hold the chunk's row until the transaction ends; returns where its chain ends."""
         until = self._database.later_sql("lease")
         row = connection.execute(
             text(
                 f"UPDATE chunks SET lease_until = {until} WHERE {_HELD}"
                 " RETURNING audit_seq, audit_head,"
-                " (SELECT c.state FROM campaigns c WHERE c.id = campaign_id) AS campaign_state"
+                " (SELECT c.state FROM campaigns c WHERE c.id = campaign_id) AS campaign_state,"
+                " (SELECT c.run FROM campaigns c WHERE c.id = campaign_id) AS campaign_run"
             ),
             _holding(claim) | {"lease": lease_s},
         ).first()
         if row is None:
             raise _lost(claim)
         head = Head(seq=row.audit_seq, digest=row.audit_head)
-        return head, CampaignState(row.campaign_state)
+        return head, Standing(CampaignState(row.campaign_state), run_of(row.campaign_run))
 
     # ------------------------------------------------------------ release
 
@@ -329,10 +345,13 @@ class Chunks:
         proofs: int | None = None,
         rescued: bool = False,
         keeps_rescues: bool = False,
+        is_planned: bool = False,
         calls: Sequence[CallRow] = (),
     ) -> Released:
         """Let go of a chunk: it becomes what its edits say, and its campaign may end by it.
 
+        `is_planned` says that all of its open edits have their targets, while its campaign plans:
+        it is held until somebody approves them.
         `rescued` says that the run died rather than ended, which counts towards poison;
         `keeps_rescues` that it proved nothing either way. Raises LeaseLost.
         """
@@ -341,6 +360,7 @@ class Chunks:
             "verify": verify_in_s,
             "proofs": proofs,
             "rescues": claim.rescues + rescued if rescued or keeps_rescues else 0,
+            "held": "yes" if is_planned else "no",
         }
 
         def work(connection: Connection) -> Released:
@@ -355,10 +375,15 @@ class Chunks:
 
     def _release_sql(self) -> str:
         retry, verify = self._database.later_sql("retry"), self._database.later_sql("verify")
+        far = HELD_UNTIL if self._database.is_sqlite else f"CAST({HELD_UNTIL} AS timestamptz)"
+        held = (
+            "CASE WHEN :held = 'yes' AND (SELECT c.state FROM campaigns c"
+            f" WHERE c.id = campaign_id) = 'planning' THEN {far} ELSE {retry} END"
+        )
         return f"""
 UPDATE chunks SET
   state = CASE work.left_over WHEN 2 THEN 'pending' WHEN 1 THEN 'verifying' ELSE 'done' END,
-  retry_at = CASE work.left_over WHEN 2 THEN {retry} WHEN 1 THEN {verify} END,
+  retry_at = CASE work.left_over WHEN 2 THEN {held} WHEN 1 THEN {verify} END,
   lease_owner = NULL, lease_until = NULL, dispatched_at = NULL,
   rescues = :rescues, proofs = coalesce(:proofs, proofs)
 FROM (SELECT {left_over(":id")} AS left_over) AS work

@@ -29,13 +29,13 @@ _OPEN_IN = text(
     " WHERE k.account = :sub AND k.state <> 'done' GROUP BY k.campaign_id ORDER BY k.campaign_id"
 )
 _BLANK = """
-UPDATE edits SET before = NULL, target = NULL, prior_target = NULL, patch = '{}', cells = '[]',
-  ref = '', error_key = '', hint = NULL,
+UPDATE edits SET before = NULL, target = NULL, seen = NULL, prior_target = NULL, patch = '{}',
+  cells = '[]', ref = '', error_key = '', hint = NULL,
   change_digest = CASE WHEN sent_at IS NULL THEN '' ELSE change_digest END
 """
 _TOLD = f"""account = :sub AND ({ENDED}) AND (patch <> '{{}}' OR cells <> '[]' OR ref <> ''
   OR error_key <> '' OR hint IS NOT NULL OR before IS NOT NULL OR target IS NOT NULL
-  OR prior_target IS NOT NULL)"""
+  OR seen IS NOT NULL OR prior_target IS NOT NULL)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,16 +8,17 @@ are read as they are, and made while `CALPATCH_SEAL_IMAGES` is false.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from worker.model import Image
+from worker.rules import Earlier
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
-from worker.store.sealing import Unopened
+from worker.store.sealing import Images, Unopened
 
 _REFERENCE: Final = "r1:"
 _KEY = {"campaign_id": "text", "line_no": "integer"}
@@ -48,8 +49,7 @@ def read_priors(
     wanted: dict[tuple[str, int], str] = {}
     for note in noted:
         if note.startswith(_REFERENCE):
-            campaign_id, _, line_no = note.removeprefix(_REFERENCE).rpartition(":")
-            wanted[campaign_id, int(line_no)] = note
+            wanted[_place(note.removeprefix(_REFERENCE))] = note
             found[note] = None
         else:
             found[note] = _image.decode(note)
@@ -57,6 +57,40 @@ def read_priors(
         targets = _targets(database, connection, wanted, keys=keys, account_key=account_key)
         found.update((wanted[place], image) for place, image in targets.items())
     return found
+
+
+def read_earlier(
+    database: Database,
+    connection: Connection,
+    named: Iterable[str],
+    *,
+    keys: ImageKeys,
+    account_key: bytes | None,
+) -> dict[str, Earlier | None]:
+    """Return the edits of one account that are taken back, by CAMPAIGN:LINE.
+
+    None for those whose images are gone or do not open.
+    """
+    found: dict[str, Earlier | None] = dict.fromkeys(named)
+    if not found:
+        return found
+    for row in _rows_of(database, connection, map(_place, found)):
+        images = _images_of(row, keys=keys, account_key=account_key)
+        try:
+            before = images.read(row.before, line_no=row.line_no, which="before")
+            target = images.read(row.target, line_no=row.line_no, which="target")
+        except Unopened:
+            continue
+        if before is not None and target is not None:
+            fields = tuple(row.fields.split(","))
+            earlier = Earlier(before=before, target=target, fields=fields)
+            found[f"{row.campaign_id}:{row.line_no}"] = earlier
+    return found
+
+
+def _place(name: str) -> tuple[str, int]:
+    campaign_id, _, line_no = name.rpartition(":")
+    return campaign_id, int(line_no)
 
 
 def _targets(
@@ -67,20 +101,30 @@ def _targets(
     keys: ImageKeys,
     account_key: bytes | None,
 ) -> dict[tuple[str, int], Image | None]:
-    sql = text(
-        "SELECT e.campaign_id, e.line_no, e.target, c.image_key"
-        f" FROM {database.records(_KEY)}"
-        " JOIN edits e ON e.campaign_id = v.campaign_id AND e.line_no = v.line_no"
-        " JOIN campaigns c ON c.id = e.campaign_id"
-    )
-    named = [dict(zip(_KEY, place, strict=True)) for place in wanted]
     targets: dict[tuple[str, int], Image | None] = {}
-    for row in connection.execute(sql, {"rows": msgspec.json.encode(named).decode()}):
-        key = bytes(row.image_key) if row.image_key is not None else None
-        images = keys.images(campaign_id=row.campaign_id, campaign_key=key, account_key=account_key)
+    for row in _rows_of(database, connection, wanted):
+        images = _images_of(row, keys=keys, account_key=account_key)
         try:
             target = images.read(row.target, line_no=row.line_no, which="target")
         except Unopened:
             target = None
         targets[row.campaign_id, row.line_no] = target
     return targets
+
+
+def _rows_of(
+    database: Database, connection: Connection, places: Iterable[tuple[str, int]]
+) -> Sequence[Row[Any]]:
+    sql = text(
+        "SELECT e.campaign_id, e.line_no, e.before, e.target, e.fields, c.image_key"
+        f" FROM {database.records(_KEY)}"
+        " JOIN edits e ON e.campaign_id = v.campaign_id AND e.line_no = v.line_no"
+        " JOIN campaigns c ON c.id = e.campaign_id"
+    )
+    named = [dict(zip(_KEY, place, strict=True)) for place in places]
+    return connection.execute(sql, {"rows": msgspec.json.encode(named).decode()}).all()
+
+
+def _images_of(row: Row[Any], *, keys: ImageKeys, account_key: bytes | None) -> Images:
+    key = bytes(row.image_key) if row.image_key is not None else None
+    return keys.images(campaign_id=row.campaign_id, campaign_key=key, account_key=account_key)

@@ -21,8 +21,9 @@ from worker.store.values import Note
 PULSES_S = 7 * 86_400.0
 
 _ENDED = ", ".join(f"'{state}'" for state in sorted(ENDED))
-_HAS_IMAGES = "(before IS NOT NULL OR target IS NOT NULL OR prior_target IS NOT NULL)"
-_BLANK = "UPDATE edits SET before = NULL, target = NULL, prior_target = NULL"
+_HAS_IMAGES = """(before IS NOT NULL OR target IS NOT NULL OR seen IS NOT NULL
+  OR prior_target IS NOT NULL)"""
+_BLANK = "UPDATE edits SET before = NULL, target = NULL, seen = NULL, prior_target = NULL"
 _OLD_PULSES = "FROM pulses WHERE at < {before}"
 
 

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Select, select, text
 from worker.errors import VaultError
 from worker.model import Code, EditState
 from worker.rules import MAX_BATCH
+from worker.store.binding import bound_counts
 from worker.store.chunks import COMPANY
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
 from worker.store.lookup import edits_of, is_one_of
 from worker.store.rows import outcome_of
-from worker.store.settling import bound_counts
 from worker.store.shown import SHOWN, ShownImages
-from worker.store.tables import campaigns, edits
+from worker.store.tables import HELD_UNTIL, campaigns, edits
 from worker.store.values import CallRow, OpenWork, Outcome
 
 __all__ = ["OpenWork", "Outcome", "Reading"]
@@ -132,7 +132,7 @@ class Reading:
         return min(due, default=None), row.running
 
     def _due_in(self, here: str, state: str) -> str:
-        oldest = f"SELECT min(retry_at) AS at {here} '{state}'"
+        oldest = f"SELECT min(retry_at) AS at {here} '{state}' AND retry_at < {HELD_UNTIL}"
         return f"(SELECT -{self._database.age_sql('oldest.at')} FROM ({oldest}) AS oldest)"
 
     def outcomes(self, campaign_id: str) -> Iterator[Outcome]:
@@ -160,8 +160,8 @@ class Reading:
             connection.execute(query, execution_options={"yield_per": 2000}) as rows,
         ):
             for row in rows:
-                before, target = images.of(row)
-                yield outcome_of(row, before=before, target=target)
+                before, target, seen = images.of(row)
+                yield outcome_of(row, before=before, target=target, seen=seen)
         self._unopened = images.trouble
 
 

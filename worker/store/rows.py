@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,7 +18,9 @@ from worker.model import (
     Image,
     Patch,
     Policy,
+    Run,
 )
+from worker.rules import Earlier
 from worker.store.cells import cells_of
 from worker.store.sealing import Images, Unopened
 from worker.store.values import Account, Campaign, Edit, Outcome
@@ -26,6 +29,7 @@ _calendars = msgspec.json.Decoder(tuple[Calendar, ...])
 _columns = msgspec.json.Decoder(tuple[str, ...])
 _patch = msgspec.json.Decoder(Patch)
 _policy = msgspec.json.Decoder(Policy)
+_run = msgspec.json.Decoder(Run)
 _STATES = {str(state): state for state in EditState}
 
 
@@ -69,7 +73,22 @@ def campaign_of(row: Any) -> Campaign:
         started_at=row.started_at,
         finished_at=row.finished_at,
         pruned_at=row.pruned_at,
+        run=run_of(row.run),
+        parent=row.parent,
+        job=row.job,
+        job_date=row.job_date,
+        spec=row.spec,
+        notify=row.notify,
+        plan_hash=row.plan_hash,
+        planned_at=row.planned_at,
+        expires_at=row.expires_at,
     )
+
+
+@lru_cache(maxsize=256)
+def run_of(stored: str) -> Run:
+    """Read how a campaign is carried out; the same text again and again."""
+    return _run.decode(stored)
 
 
 #: What a claim reads of each edit, in the order in which `edit_of` takes it.
@@ -79,11 +98,19 @@ EDIT_COLUMNS = (
 )  # fmt: skip
 
 
-def edit_of(row: Sequence[Any], images: Images, priors: Mapping[str, Image | None]) -> Edit:
+_PATCH = EDIT_COLUMNS.index("patch")
+
+
+def edit_of(
+    row: Sequence[Any],
+    images: Images,
+    priors: Mapping[str, Image | None],
+    earlier: Mapping[str, Earlier | None],
+) -> Edit:
     """Build an open edit from the values of `EDIT_COLUMNS` and its two ages, in this order.
 
     By position: there is one for each edit, and names cost as much as all the rest. `priors` has
-    what the notes in `prior_target` lead to.
+    what the notes in `prior_target` lead to, `earlier` the edits that patches take back.
     """
     (line_no, calendar_id, event_uid, hint, patch, state, attempts, before, target, fields,
      noted, sent_age_s, accepted_age_s) = row  # fmt: skip
@@ -95,10 +122,11 @@ def edit_of(row: Sequence[Any], images: Images, priors: Mapping[str, Image | Non
         # Never taken for an edit that has none: its shift would be resolved anew (law 3).
         before, target, is_unreadable = None, None, True
     prior = priors[noted] if noted else None
+    asked = _patch.decode(patch)
     return Edit(
         line_no=line_no,
         key=EventKey(calendar_id, event_uid),
-        patch=_patch.decode(patch),
+        patch=asked,
         # SQLite keeps a date as text.
         hint=date.fromisoformat(hint) if isinstance(hint, str) else hint,
         state=_STATES[state],
@@ -108,13 +136,22 @@ def edit_of(row: Sequence[Any], images: Images, priors: Mapping[str, Image | Non
         fields=tuple(fields.split(",")) if fields else (),
         prior_target=prior,
         prior_is_gone=bool(noted) and prior is None,
+        earlier=earlier[asked.undo] if asked.undo else None,
         is_unreadable=is_unreadable,
         sent_age_s=sent_age_s,
         accepted_age_s=accepted_age_s,
     )
 
 
-def outcome_of(row: Any, *, before: Image | None, target: Image | None) -> Outcome:
+def undone_by(row: Sequence[Any]) -> str:
+    """Return the edit that a row of `EDIT_COLUMNS` takes back; "" for most."""
+    patch: str = row[_PATCH]
+    return _patch.decode(patch).undo if '"undo":' in patch else ""
+
+
+def outcome_of(
+    row: Any, *, before: Image | None, target: Image | None, seen: Image | None = None
+) -> Outcome:
     """Build what reports show from a row of the edits and its images."""
     return Outcome(
         campaign_id=row.campaign_id,
@@ -136,4 +173,7 @@ def outcome_of(row: Any, *, before: Image | None, target: Image | None) -> Outco
         accepted_at=row.accepted_at,
         verified_at=row.verified_at,
         finished_at=row.finished_at,
+        seen=seen,
+        people=row.people,
+        externals=row.externals,
     )

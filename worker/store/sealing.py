@@ -34,7 +34,9 @@ _SEALING, _DIGESTING = b"calpatch images", b"calpatch digests"
 _image = msgspec.json.Decoder(Image)
 _encode = msgspec.json.Encoder().encode
 
-Which: TypeAlias = Literal["before", "target"]
+Which: TypeAlias = Literal["before", "target", "seen"]
+#: the columns of an edit that hold images
+WHICH: Final[tuple[Which, ...]] = ("before", "target", "seen")
 
 
 class Keyring(Protocol):

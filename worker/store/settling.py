@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, text
 
-from worker.model import ABORT_REASONS, CampaignState, EditState
-from worker.rules import final_campaign_state
+from worker.model import CampaignState, EditState
+from worker.rules import final_campaign_state, stopped_state
+from worker.store import webhooks
+from worker.store.binding import digest_of_heads
 from worker.store.chains import note_campaign
 from worker.store.database import Database
+from worker.store.gates import finish_planning, judge_canary, locked
+from worker.store.tables import HELD_UNTIL
 from worker.store.values import Note
 
 _S = CampaignState
@@ -43,13 +46,54 @@ def _any(state: str, more: str = "") -> str:
 _UNSENT = """ AND (SELECT 1 FROM edits e WHERE e.chunk_id = k.id
   AND CASE WHEN e.state IN ('pending', 'sending') THEN 1 ELSE 0 END = 1 LIMIT 1) IS NOT NULL"""
 
+# Asked apart: with OR, all that is held would be gone through.
+_WAITS = (
+    f"({_any('pending', ' AND k.retry_at IS NULL')}"
+    f" OR {_any('pending', f' AND k.retry_at < {HELD_UNTIL}')})"
+)
+
 # Busy: something is still to be sent. A chunk that is leased to be read back only is not.
+# Held: nothing goes on, and what is left waits for an approval or for a canary.
 _LOOK = f"""
 SELECT c.id, c.state, c.state_reason,
   {_any("pending")} OR {_any("running")} OR {_any("verifying")} AS open,
-  {_any("pending")} OR {_any("running", _UNSENT)} AS busy
+  {_any("pending")} OR {_any("running", _UNSENT)} AS busy,
+  NOT ({_WAITS} OR {_any("running")} OR {_any("verifying")})
+    AND {_any("pending", f" AND k.retry_at = {HELD_UNTIL}")} AS held
 FROM campaigns c WHERE
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a campaign's chunks say; `is_held` of those that wait for an approval or a canary."""
+
+    id: str
+    state: CampaignState
+    why: str
+    is_open: bool
+    is_busy: bool
+    is_held: bool
+
+    @classmethod
+    def of(cls, row: Any) -> Look:
+        return cls(
+            id=row.id,
+            state=CampaignState(row.state),
+            why=row.state_reason,
+            is_open=bool(row.open),
+            is_busy=bool(row.busy),
+            is_held=bool(row.held),
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the campaign's state is what its chunks ask for."""
+        return not (self.is_held and self.state in GATED) and next_state(self) is self.state
+
+
+#: In these states, what is held is looked at: a plan is complete, or a canary has come home.
+GATED = frozenset({_S.PLANNING, _S.RUNNING, _S.VERIFYING})
 
 
 def settle(database: Database, connection: Connection, *, campaign_id: str) -> bool:
@@ -59,76 +103,40 @@ def settle(database: Database, connection: Connection, *, campaign_id: str) -> b
     again.
     """
     row = connection.execute(text(f"{_LOOK} c.id = :id"), {"id": campaign_id}).one()
-    was = CampaignState(row.state)
-    state = next_state(was, is_open=row.open, is_busy=row.busy, why=row.state_reason)
-    if state is was:
+    look = Look.of(row)
+    if look.is_settled:
         return False
-    if state is None or not row.open:
-        return _end(database, connection, campaign_id=campaign_id, was=was, state=state)
-    _set_state(connection, campaign_id, was=was, state=state)
+    if look.is_held and look.state in GATED:
+        gate = finish_planning if look.state is _S.PLANNING else judge_canary
+        gate(database, connection, campaign_id=campaign_id)
+        return False
+    state = next_state(look)
+    if state is None or not look.is_open:
+        return _end(database, connection, campaign_id=campaign_id, was=look.state, state=state)
+    _set_state(connection, campaign_id, was=look.state, state=state)
     return False
 
 
 def unsettled(connection: Connection) -> list[str]:
     """Return the campaigns whose state does not follow their chunks yet."""
-    rows = connection.execute(text(f"{_LOOK} c.state IN ('running', 'verifying', 'cancelling')"))
-    return [
-        row.id
-        for row in rows
-        if next_state(
-            CampaignState(row.state), is_open=row.open, is_busy=row.busy, why=row.state_reason
-        )
-        is not CampaignState(row.state)
-    ]
+    going = "('planning', 'running', 'verifying', 'cancelling')"
+    looks = map(Look.of, connection.execute(text(f"{_LOOK} c.state IN {going}")))
+    return [look.id for look in looks if not look.is_settled]
 
 
-def next_state(
-    was: CampaignState, *, is_open: bool, is_busy: bool, why: str
-) -> CampaignState | None:
+def next_state(look: Look) -> CampaignState | None:
     """Return the state that the chunks ask for; None: whatever the edits' outcomes say."""
-    if was in {_S.RUNNING, _S.VERIFYING}:
-        if not is_open:
-            return None
-        return _S.RUNNING if is_busy else _S.VERIFYING
-    if was is _S.CANCELLING and not is_open:
-        return _S.FAILED if why in ABORT_REASONS else _S.CANCELLED
-    return was
-
-
-def digest_of_heads(connection: Connection, campaign_id: str) -> str:
-    """Bind all chunks' chains into the campaign's: one digest over their heads (DESIGN §5)."""
-    whole = hashlib.sha256()
-    # By length first: the same order whatever the database's collation.
-    sql = "SELECT id, audit_head FROM chunks WHERE campaign_id = :id ORDER BY length(id), id"
-    streamed = {"yield_per": 2000}  # a million heads need no more memory than a thousand (law 11)
-    with connection.execute(text(sql), {"id": campaign_id}, execution_options=streamed) as heads:
-        for row in heads:
-            whole.update(f"{row.id}={row.audit_head}\n".encode())
-    return whole.hexdigest()
-
-
-def bound_heads(connection: Connection, campaign_id: str) -> str:
-    """Return the digest over its chunks' heads that a campaign ended with; "" while it runs."""
-    return str(_bound(connection, campaign_id).get("chunk_heads", ""))
-
-
-def bound_counts(connection: Connection, campaign_id: str) -> dict[str, int]:
-    """Return how many edits of each state a campaign ended with; {} while it runs."""
-    return dict(_bound(connection, campaign_id).get("counts", {}))
-
-
-def _bound(connection: Connection, campaign_id: str) -> dict[str, Any]:
-    sql = f"SELECT detail FROM audit WHERE chain = :id AND seq = {binding_seq(':id')}"
-    detail = connection.execute(text(sql), {"id": campaign_id}).scalar_one_or_none()
-    return dict(msgspec.json.decode(detail)) if detail else {}
-
-
-def binding_seq(campaign: str) -> str:
-    """Return SQL for the number of the entry in which a campaign has bound its chunks' heads."""
-    return (
-        f"(SELECT max(x.seq) FROM audit x WHERE x.chain = {campaign} AND x.line_no IS NULL"
-        """ AND x.detail LIKE '%"chunk_heads":%')"""
-    )
+    match look.state:
+        case _S.PLANNING:
+            return _S.PLANNING if look.is_open else None
+        case _S.RUNNING | _S.VERIFYING:
+            if not look.is_open:
+                return None
+            return _S.RUNNING if look.is_busy else _S.VERIFYING
+        case _S.CANCELLING if not look.is_open:
+            return stopped_state(look.why)
+        case state:
+            return state
 
 
 def _end(
@@ -158,6 +166,9 @@ def _end(
     }
     note = Note(actor="calpatch", action=f"campaign.{state}", detail=detail)
     note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
+    campaign = locked(connection, campaign_id)
+    if campaign is not None:
+        webhooks.tell(database, connection, campaign, webhooks.FINISHED, state=state)
     return True
 
 

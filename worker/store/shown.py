@@ -9,7 +9,7 @@ from sqlalchemy import select
 from worker.errors import VaultError
 from worker.model import Image
 from worker.store.image_keys import ImageKeys
-from worker.store.sealing import Images, Unopened, Which
+from worker.store.sealing import WHICH, Images, Unopened, Which
 from worker.store.tables import campaigns, edits, image_keys
 
 #: accounts whose keys are kept at hand, with what is derived from them
@@ -38,16 +38,17 @@ class ShownImages:
         self._known: dict[tuple[str, str], Images] = {}
         self.trouble: VaultError | None = None
 
-    def of(self, row: Any) -> tuple[Image | None, Image | None]:
-        """Return a row's images: before and target."""
-        if row.before is None and row.target is None:
-            return None, None
+    def of(self, row: Any) -> tuple[Image | None, Image | None, Image | None]:
+        """Return a row's images: before, target, and what a conflict found."""
+        if row.before is None and row.target is None and row.seen is None:
+            return None, None, None
         about = (row.campaign_id, row.account)
         images = self._known.get(about) or self._opener(row)
         if len(self._known) >= MOST_KEPT:
             self._known.clear()
         self._known[about] = images
-        return self._read(images, row, "before"), self._read(images, row, "target")
+        before, target, seen = (self._read(images, row, which) for which in WHICH)
+        return before, target, seen
 
     def _opener(self, row: Any) -> Images:
         try:

@@ -11,8 +11,9 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from worker.errors import WrongTransition
-from worker.model import FINAL, EditState
+from worker.model import FINAL, EditState, Image
 from worker.store.database import Database
+from worker.store.sealing import WHICH
 from worker.store.values import CallRow, Claim, Step
 
 #: What a step may change, in the order in which it is bound.
@@ -25,7 +26,11 @@ _CHANGES = {
     "fields": "text",
     "http_status": "integer",
     "error_key": "text",
+    "seen": "text",
+    "people": "integer",
+    "externals": "integer",
 }
+_OPTIONAL = tuple(name for name in _CHANGES if name not in {"state", "code"})
 #: Which edit it is about.
 _WHERE = {"line_no": "integer", "was": "text"}
 #: The moment that reaching a state stamps.
@@ -41,25 +46,19 @@ _LONGEST_KEY = 255
 
 
 #: By line: an edit's images as they are stored, None for those that a step does not have.
-Sealed: TypeAlias = Mapping[int, tuple[str | None, str | None]]
-_NO_IMAGES = (None, None)
+Sealed: TypeAlias = Mapping[int, dict[str, str]]
 
 
 def sealed(claim: Claim, steps: Sequence[Step]) -> Sealed:
     """Return the images that steps bring, as they are stored. Raises VaultError."""
-    images = claim.images
-    return {
-        step.line_no: (
-            images.stored(step.before, line_no=step.line_no, which="before")
-            if step.before is not None
-            else None,
-            images.stored(step.target, line_no=step.line_no, which="target")
-            if step.target is not None
-            else None,
-        )
-        for step in steps
-        if step.before is not None or step.target is not None
-    }
+    found: dict[int, dict[str, str]] = {}
+    for step in steps:
+        for which in WHICH:
+            image: Image | None = getattr(step, which)
+            if image is not None:
+                stored = claim.images.stored(image, line_no=step.line_no, which=which)
+                found.setdefault(step.line_no, {})[which] = stored
+    return found
 
 
 def write_steps(
@@ -93,15 +92,10 @@ def write_steps(
 
 def _shape(step: Step) -> tuple[str, tuple[str, ...]]:
     """Return the state that is reached and the columns that are written: one statement each."""
-    optional = {
-        "attempts": step.attempts is not None,
-        "before": step.before is not None,
-        "target": step.target is not None,
-        "fields": step.fields is not None,
-        "http_status": step.http_status is not None,
-        "error_key": bool(step.error_key),
-    }
-    return step.state, ("state", "code", *(name for name, given in optional.items() if given))
+    given = [name for name in _OPTIONAL if getattr(step, name) is not None]
+    if not step.error_key:
+        given.remove("error_key")
+    return step.state, ("state", "code", *given)
 
 
 def _write_alike(
@@ -135,8 +129,7 @@ def _write_alike(
 
 def _values(step: Step, changed: Sequence[str], images: Sealed) -> list[object]:
     """Return what is bound: the changed columns, then which edit it is and where it was."""
-    before, target = images.get(step.line_no, _NO_IMAGES)
-    own = {"before": before, "target": target}
+    own: Mapping[str, str] = images.get(step.line_no, {})
     return [own[name] if name in own else _READ[name](step) for name in (*changed, *_WHERE)]
 
 
@@ -148,6 +141,8 @@ _READ: dict[str, Callable[[Step], object]] = {
     "http_status": attrgetter("http_status"),
     # The API's own text: PostgreSQL keeps no NUL.
     "error_key": lambda step: step.error_key.replace("\0", "")[:_LONGEST_KEY],
+    "people": attrgetter("people"),
+    "externals": attrgetter("externals"),
     "line_no": attrgetter("line_no"),
     "was": attrgetter("was"),
 }

@@ -16,6 +16,7 @@ from worker.model import CampaignState
 from worker.store.chains import note_campaign
 from worker.store.database import Database
 from worker.store.filling import Progress, fill, spool_in
+from worker.store.gates import first_state
 from worker.store.held import find_held
 from worker.store.placing import NewChunk, Places, place
 from worker.store.settling import settle
@@ -102,13 +103,17 @@ def _insert(
     image_key: bytes,
     total: int,
 ) -> None:
+    state, why = CampaignState.PLANNING, ""
+    if not new.is_planned:
+        state, why = first_state(connection, new.run)
     connection.execute(
         campaigns.insert().values(
             id=campaign_id,
             key=new.key,
             digest=new.digest,
             kind=new.kind,
-            state=CampaignState.RUNNING,
+            state=state,
+            state_reason=why,
             reason=new.reason,
             owner=new.owner,
             lane=new.lane,
@@ -118,6 +123,12 @@ def _insert(
             total=total,
             image_key=image_key,
             submitted_at=database.now(),
+            run=msgspec.json.encode(new.run).decode(),
+            parent=new.parent,
+            job=new.job,
+            job_date=new.job_date,
+            spec=new.spec,
+            notify=new.notify,
         )
     )
 

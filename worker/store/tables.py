@@ -119,8 +119,19 @@ campaigns = Table(
     Column("submitted_at", UtcTime, nullable=False),
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
+    Column("run", Text, nullable=False, server_default="{}"),  # JSON model.Run; may be tuned
+    Column("parent", String(24)),  # what it undoes or tries again
+    Column("job", String(255), nullable=False, server_default=""),  # what it is one run of
+    Column("job_date", Date),  # the day that this run of the job is for
+    Column("spec", Text, nullable=False, server_default=""),  # the campaign file, as JSON
+    Column("notify", Text, nullable=False, server_default=""),  # JSON: who is told, of what
+    Column("plan_hash", String(64), nullable=False, server_default=""),  # what is approved
+    Column("planned_at", UtcTime),
+    Column("expires_at", UtcTime),
     Index("ix_campaigns_state", "state"),
     Index("ix_campaigns_submitted", "submitted_at"),
+    Index("ix_campaigns_parent", "parent"),
+    Index("ix_campaigns_job", "job", "submitted_at"),
 )
 
 
@@ -165,6 +176,9 @@ chunks = Table(
     _partial("ix_chunks_sent", "state", "dispatched_at", where="dispatched_at IS NOT NULL"),
     _partial("ix_chunks_poison", "campaign_id", where="rescues >= 3"),
 )
+
+#: When a chunk is due that waits for an approval, or for a canary; a literal for both databases.
+HELD_UNTIL = "'9999-12-31 00:00:00.000000'"
 
 #: Of edits, by their states. Spelt out: SQLite would sort the list of an IN anew for every row that
 #: it inserts into an index.
@@ -211,6 +225,9 @@ edits = Table(
     Column("accepted_at", UtcTime),
     Column("verified_at", UtcTime),
     Column("finished_at", UtcTime),
+    Column("seen", Text),  # model.Image of a conflict, sealed or plain as the other two
+    Column("people", Integer),  # who take part in the event, and of them those from elsewhere
+    Column("externals", Integer),
     Index("ix_edits_chunk", "chunk_id", "line_no"),
     Index("ix_edits_outcome", "campaign_id", "state", "code"),
     # Every edit is in one of the next two, so that it is found by its event and yet written once.
@@ -278,6 +295,30 @@ chain_heads = Table(
     Column("head", String(64), nullable=False),
     # The first entry found behind the head that calpatch had not written; stays for `verify`.
     Column("stray", Integer),
+)
+
+controls = Table(
+    "controls",
+    metadata,
+    Column("name", String(40), primary_key=True),  # frozen
+    Column("actor", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(32), primary_key=True),  # told to the receiver, who may get one twice
+    Column("campaign_id", String(24), nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("body", Text, nullable=False),  # JSON without event text
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", UtcTime),  # null: delivered, or given up
+    Column("status", Integer),  # of the last answer; 0: none
+    Column("at", UtcTime, nullable=False),
+    Index("ix_webhooks_campaign", "campaign_id"),
+    _partial("ix_webhooks_due", "next_at", where="next_at IS NOT NULL"),
 )
 
 schema_versions = Table(

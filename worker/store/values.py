@@ -21,7 +21,9 @@ from worker.model import (
     Image,
     Patch,
     Policy,
+    Run,
 )
+from worker.rules import Earlier
 from worker.store.sealing import Images
 
 
@@ -79,7 +81,18 @@ class NewCampaign:
     columns: tuple[str, ...]
     policy: Policy = field(default_factory=Policy)
     lane: str = "bulk"
+    #: direct | planned | undo | retry
     kind: str = "direct"
+    run: Run = field(default_factory=Run)
+    #: reads first, and writes once it is approved
+    is_planned: bool = False
+    parent: str | None = None
+    job: str = ""
+    job_date: date | None = None
+    #: JSON of the campaign file, for people
+    spec: str = ""
+    #: JSON model.Notify; "" tells nobody
+    notify: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +119,15 @@ class Campaign:
     finished_at: datetime | None
     #: since then its lines are gone; the audit has their counts
     pruned_at: datetime | None = None
+    run: Run = field(default_factory=Run)
+    parent: str | None = None
+    job: str = ""
+    job_date: date | None = None
+    spec: str = ""
+    notify: str = field(default="", repr=False)
+    plan_hash: str = ""
+    planned_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 class EditRow(NamedTuple):
@@ -140,6 +162,8 @@ class Edit(Struct, gc=False, frozen=True, kw_only=True):
     prior_target: Image | None = None
     #: there was such a shift, but where it put the event has been erased or pruned since
     prior_is_gone: bool = False
+    #: the edit that this one takes back; None where that is not known any more
+    earlier: Earlier | None = None
     #: its images are there and do not open: damaged, or changed by hand
     is_unreadable: bool = False
     sent_age_s: float | None = None
@@ -180,6 +204,18 @@ class Step(Struct, gc=False, frozen=True, kw_only=True):
     fields: tuple[str, ...] | None = None
     http_status: int | None = None
     error_key: str = ""
+    #: what a conflict found
+    seen: Image | None = None
+    #: who take part in the event, and of them those from elsewhere
+    people: int | None = None
+    externals: int | None = None
+
+
+class Standing(NamedTuple):
+    """What its campaign asks of a worker now: whether it may send, and how."""
+
+    state: CampaignState
+    run: Run
 
 
 class CallRow(NamedTuple):
@@ -246,6 +282,21 @@ class Outcome(Struct, gc=False, frozen=True, kw_only=True):
     accepted_at: datetime | None
     verified_at: datetime | None
     finished_at: datetime | None
+    seen: Image | None = None
+    people: int | None = None
+    externals: int | None = None
+
+
+class PlanTotals(NamedTuple):
+    """What a plan comes to.
+
+    `people` take part in the events that change, `externals` of them from elsewhere: each counts
+    once for each event, so that as many mails may be sent.
+    """
+
+    changes: int
+    people: int
+    externals: int
 
 
 class OpenWork(NamedTuple):

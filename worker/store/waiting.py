@@ -18,6 +18,7 @@ from worker.model import ENDED, CampaignState
 from worker.rules import ACCOUNT_CHUNKS, BATCHES_AT_ONCE, MAX_BATCH, Candidate
 from worker.store.chunks import MAX_RESCUES
 from worker.store.database import Database
+from worker.store.tables import HELD_UNTIL
 
 #: Rows that a turn looks at to find chunks of accounts that need not yield (measured: 5 ms).
 MOST_LOOKED_AT = 10_000
@@ -27,8 +28,9 @@ MOST_PROOFS_LOOKED_AT = 500
 #: proves them all then.
 WAIT_FOR_OTHERS_S = 30.0
 
-#: Campaigns whose chunks are run; all that have not ended are read back.
-SENDING = "('running', 'verifying', 'cancelling')"
+#: Campaigns whose chunks are run, to be planned or carried out; all that have not ended are read
+#: back.
+SENDING = "('planning', 'running', 'verifying', 'cancelling')"
 _OPEN = "({})".format(", ".join(f"'{one}'" for one in CampaignState if one not in ENDED))
 
 _WEIGHT = (
@@ -243,7 +245,8 @@ class Waiting:
         sends = (
             "(SELECT 1 FROM chunks o JOIN campaigns c ON c.id = o.campaign_id"
             " WHERE o.account = due.account AND o.state IN ('pending', 'running')"
-            f" AND c.state IN {SENDING} LIMIT 1)"
+            f" AND (o.retry_at IS NULL OR o.retry_at < {HELD_UNTIL})"
+            f" AND c.state IN {SENDING} AND c.state <> 'planning' LIMIT 1)"
         )
         sql = text(
             f"SELECT id, account FROM ({oldest}) AS due"

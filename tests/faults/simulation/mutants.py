@@ -161,7 +161,7 @@ def trusts_its_lease_for_ever(patched: pytest.MonkeyPatch) -> None:
 @mutant(Walks())
 def touches_what_is_locked(patched: pytest.MonkeyPatch) -> None:
     """Nobody asks whether an event may be edited at all."""
-    patched.setattr(import_module("worker.rules.decide"), "event_bar", lambda _: None)
+    patched.setattr(import_module("worker.rules.bars"), "event_bar", lambda _: None)
 
 
 @mutant(Storms())

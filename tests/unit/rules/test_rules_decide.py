@@ -275,26 +275,26 @@ def test_the_expected_start_is_read_in_the_edits_zone() -> None:
 
 def test_a_shift_that_was_made_is_not_made_again() -> None:
     """The same file sent twice under two names must not move everything by two days."""
-    wanted = a_wanted(already_at=timed(tzid="Europe/Paris"))
+    wanted = a_wanted(made=an_image(timed(tzid="Europe/Paris")))
     assert decided(wanted) == Skip(code=Code.ALREADY_IN_CAMPAIGN)
 
 
 def test_an_absolute_edit_may_be_made_again() -> None:
     """It cannot add up; the title that somebody changed since is set again, the time left alone."""
     patch = a_patch(move=Reschedule(start="2026-06-02T09:00Z"), summary="Review")
-    change = decided(a_wanted(patch, already_at=timed()))
+    change = decided(a_wanted(patch, made=an_image(summary="Review")))
     assert isinstance(change, Change)
     assert change.fields == ("summary",)
 
 
 def test_a_shift_is_made_again_where_somebody_moved_the_event_since() -> None:
     """It no longer is where the first shift put it, so this is a new wish."""
-    assert isinstance(decided(a_wanted(already_at=timed("2026-06-01T09:00"))), Change)
+    assert isinstance(decided(a_wanted(made=an_image(timed("2026-06-01T09:00")))), Change)
 
 
 def test_a_shift_is_made_again_when_the_policy_says_so() -> None:
     """Two days one after the other can be meant."""
-    wanted = a_wanted(already_at=timed())
+    wanted = a_wanted(made=an_image())
     assert isinstance(decided(wanted, policy=a_policy(allow_repeat=True)), Change)
 
 

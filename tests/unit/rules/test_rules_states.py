@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from worker.errors import WrongTransition
-from worker.model import CampaignState, EditState
-from worker.rules import adds_up, check_campaign, check_edit, final_campaign_state
+from worker.model import CampaignState, Code, EditState
+from worker.rules import (
+    adds_up,
+    check_campaign,
+    check_edit,
+    final_campaign_state,
+    stopped_code,
+    stopped_state,
+)
 
 
 def test_an_edit_follows_the_arrows() -> None:
@@ -94,3 +101,19 @@ def test_every_line_has_one_outcome(
 ) -> None:
     """Law 2 as a sum."""
     assert adds_up(total, counts) is is_right
+
+
+@pytest.mark.parametrize(
+    ("why", "state", "code"),
+    [
+        ("plan_feature_missing", CampaignState.FAILED, Code.CAMPAIGN_FAILED),
+        ("plan_expired", CampaignState.EXPIRED, Code.PLAN_EXPIRED),
+        ("plan_rejected: too many", CampaignState.CANCELLED, Code.PLAN_REJECTED),
+        ("deadline_passed", CampaignState.CANCELLED, Code.DEADLINE_PASSED),
+        ("the wrong week", CampaignState.CANCELLED, Code.CAMPAIGN_CANCELLED),
+        ("", CampaignState.CANCELLED, Code.CAMPAIGN_CANCELLED),
+    ],
+)
+def test_a_campaign_that_is_stopped_says_why(why: str, state: CampaignState, code: Code) -> None:
+    """By its state, and by the code of each edit that had no turn."""
+    assert (stopped_state(why), stopped_code(why)) == (state, code)
