@@ -21,7 +21,6 @@ from yarl import URL
 
 from worker.engine import Engine
 from worker.rules import backoff_s
-from worker.settings import Settings
 from worker.store import Delivery
 from worker.store.webhooks import MOST_TRIES
 
@@ -42,7 +41,7 @@ async def send_due(engine: Engine) -> int:
     due = await engine.db(engine.store.webhooks.take, most=MOST)
     if not due:
         return 0
-    allowed = _allowed(engine.settings)
+    allowed = engine.settings.allowed_hosts
     connector = aiohttp.TCPConnector(resolver=_PublicOnly(allowed), force_close=True)
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
@@ -116,10 +115,6 @@ def _is_private(host: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return False
-
-
-def _allowed(settings: Settings) -> frozenset[str]:
-    return frozenset(each.strip() for each in settings.webhook_hosts.split(",") if each.strip())
 
 
 class _PublicOnly(AbstractResolver):

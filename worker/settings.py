@@ -262,6 +262,12 @@ class Settings(BaseSettings):
         """The vault keys, first one first."""
         return [key.strip() for key in self.vault_keys.get_secret_value().split(",") if key.strip()]
 
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The hosts to which webhooks may go although they are plain or private."""
+        named = (each.strip() for each in self.webhook_hosts.split(","))
+        return frozenset(each for each in named if each)
+
 
 class _Alone(Settings):
     """Settings that look at nothing but what they are given."""

@@ -71,7 +71,7 @@ def plain_example() -> dict[str, Any]:
     plain["guards"] |= {"deny": ["cal_1", "@a.fr"], "past_events": False}
     plain["run"]["schedule"] |= {"at": "2026-02-25T20:00Z", "quiet_hours": ["12:00-13:00@UTC"]}
     plain["run"] |= {"max_failures": {"percent": 5, "count": 9, "same_code_in_a_row": "none"}}
-    plain["notify"] = {"webhook": "https://a.fr/x", "on": ["held", "finished"]}
+    plain["notify"] = {"webhook": "https://a.fr/x", "on": ["held", "planned"]}
     return plain
 
 

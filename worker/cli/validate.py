@@ -29,12 +29,14 @@ def validate(
 
     No network, no change. Accounts are checked against the database when there is one.
     """
-    known, note = _known()
+    settings = Settings.load()
+    known, note = known_in(settings)
     try:
         with open_input(file, format=format_) as given:
-            found = (
-                _campaign(given, known) if given.format == "yaml" else _edits(given, known, as_json)
-            )
+            if given.format == "yaml":
+                found = _campaign(settings, given, known)
+            else:
+                found = _edits(given, known, as_json)
     except InvalidInput as wrong:
         if as_json:
             give_json(problems_object(wrong))
@@ -63,11 +65,11 @@ def _edits(given: Input, known: Known | None, as_json: bool) -> _Valid:
     return _Valid(described(checked), _object(checked))
 
 
-def _campaign(given: Input, known: Known | None) -> _Valid:
+def _campaign(settings: Settings, given: Input, known: Known | None) -> _Valid:
     from worker.intake.campaign import described as in_words
     from worker.intake.campaign import read_campaign
 
-    campaign = read_campaign(given, known=known)
+    campaign = read_campaign(given, known=known, webhook_hosts=settings.allowed_hosts)
     lines = in_words(campaign)
     about: dict[str, object] = {
         "campaign": campaign.name,
@@ -78,10 +80,10 @@ def _campaign(given: Input, known: Known | None) -> _Valid:
     return _Valid([*lines, "no problems"], about)
 
 
-def _known() -> tuple[Known | None, str]:
+def known_in(settings: Settings) -> tuple[Known | None, str]:
     """Return the accounts and labels there are; None, with what to say, when nobody can tell."""
     try:
-        with opened_store(Settings.load()) as store:
+        with opened_store(settings) as store:
             return Known(store.accounts.subs(), store.accounts.labels()), ""
     except StoreUnavailable as down:
         return None, f"The accounts were not checked: {down.message}"

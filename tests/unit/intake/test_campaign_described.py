@@ -171,7 +171,8 @@ def test_every_gate_is_said() -> None:
         "run: {schedule: {at: 2026-02-25T20:00Z, deadline: 2026-02-27T06:00Z, "
         "quiet_hours: [22:00-07:00@Asia/Tokyo, 12:00-13:00@UTC]}, rate: {max_rps: 2.5}, "
         "batch: {size: 1}, canary: {items: 1}, max_failures: {percent: none, "
-        "same_code_in_a_row: none, count: 25}, verify: {mode: none}, priority: interactive}\n"
+        "same_code_in_a_row: none, count: 25}, verify: {mode: none}, approval: {within: P2D}, "
+        "priority: interactive}\n"
         "notify: {webhook: https://a.fr/HIDDEN}"
     )
     assert rest(also(run))[2:] == [
@@ -182,9 +183,10 @@ def test_every_gate_is_said() -> None:
         "sends up to 1 edit in a request",
         "sends 1 edit first, the others once those are verified",
         "is held after 25 failures",
+        "must be approved within 2 days",
         "believes the API: no edit is read back",
         "goes before bulk campaigns",
-        "tells a webhook when it is held or finished",
+        "tells a webhook when it is planned, held or finished",
     ]
     assert "is not held for any failures" in rest(also("run: {max_failures: none}"))
 

@@ -39,7 +39,7 @@ def test_other_words_are_the_same_campaign() -> None:
         (like("{summary: a}"), like("{summary: {literal: a, ignore_case: false}}")),
         (also("guards: {deny: ['@a.fr', cal_1]}"), also("guards: {deny: [cal_1, '@A.fr']}")),
         (also("notify: {webhook: 'https://a.fr'}"),
-         also("notify: {webhook: 'https://a.fr', on: [finished, held]}")),
+         also("notify: {webhook: 'https://a.fr', on: [finished, held, planned]}")),
     ],
 )  # fmt: skip
 def test_what_has_no_order_is_the_same_in_any(one: str, other: str) -> None:

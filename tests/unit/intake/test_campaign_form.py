@@ -534,6 +534,10 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
         also("run: {max_failures: [5]}"),
         "line 8, column 7, run.max_failures: no threshold; write 5%, 25 or {percent: 5, count: 25}",
     ),
+    "nobody to approve": (
+        also("run: {approval: {}}"),
+        "line 8, column 7, run.approval: no key; give one of within, second_person_above",
+    ),
     "half a failure": (
         also("run: {max_failures: 0.5}"),
         (
@@ -569,7 +573,10 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "news that nobody is told": (
         also("notify: {on: [failed]}"),
         "line 8, column 1, notify.webhook: missing; write one that begins with https://",
-        "line 8, column 15, notify.on[0] 'failed': nothing that is told of; write held or finished",
+        (
+            "line 8, column 15, notify.on[0] 'failed': nothing that is told of; write "
+            "planned, held or finished"
+        ),
     ),
 }
 

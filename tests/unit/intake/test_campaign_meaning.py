@@ -316,15 +316,15 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "a backslash that names no group": (
         doing("replace: {field: location, pattern: 'Room', with: 'C:\\d'}"),
         (
-            "line 7, column 55, transform[0].replace.with: a \\ that names no group, at "
-            "character 3; write \\1 to \\9, \\g<name>, or \\\\ for itself"
+            "line 7, column 55, transform[0].replace.with: a \\ that names no group; write \\1 "
+            "to \\9, \\g<name>, or \\\\ for itself"
         ),
     ),
     "a group of two digits": (
         doing("replace: {field: location, pattern: '(.)', with: '\\10'}"),
         (
-            "line 7, column 54, transform[0].replace.with: a \\ that names no group, at "
-            "character 1; write \\1 to \\9, \\g<name>, or \\\\ for itself"
+            "line 7, column 54, transform[0].replace.with: a \\ that names no group; write \\1 "
+            "to \\9, \\g<name>, or \\\\ for itself"
         ),
     ),
     "a replacement by the same": (
@@ -412,7 +412,7 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
         also("run: {schedule: {windows: [20:00-06:00]}}"),
         (
             "line 8, column 28, run.schedule.windows[0] '20:00-06:00': not hours of the day; "
-            "write them as in 20:00-06:00@Europe/Paris"
+            "write 20:00-06:00@Europe/Paris"
         ),
     ),
     "hours that there are not": (
@@ -467,36 +467,50 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "a share of failures in words": (
         also("run: {max_failures: five percent}"),
         (
-            "line 8, column 21, run.max_failures 'five percent': not a share of failures; "
-            "write it as in 5%, or none for no limit"
+            "line 8, column 21, run.max_failures 'five percent': no threshold of failures; "
+            "write a share such as 5%, a number, or none"
         ),
     ),
     "no share of failures": (
         also("run: {max_failures: 0%}"),
         (
-            "line 8, column 21, run.max_failures '0%': not a share of failures; write it as "
-            "in 5%, or none for no limit"
+            "line 8, column 21, run.max_failures '0%': no threshold of failures; write a "
+            "share such as 5%, a number, or none"
         ),
     ),
     "plain HTTP": (
         also("notify: {webhook: http://hooks.acme.com/secret}"),
         (
-            "line 8, column 19, notify.webhook: no address that may be posted to; write one "
-            "as in https://hooks.acme.com/calpatch"
+            "line 8, column 19, notify.webhook: neither https nor a host that the operator "
+            "allows; write https and a public host, or have it in CALPATCH_WEBHOOK_HOSTS"
+        ),
+    ),
+    "a host of this network": (
+        also("notify: {webhook: 'https://10.0.0.7/secret'}"),
+        (
+            "line 8, column 19, notify.webhook: neither https nor a host that the operator "
+            "allows; write https and a public host, or have it in CALPATCH_WEBHOOK_HOSTS"
         ),
     ),
     "an address with a user": (
         also("notify: {webhook: 'https://me:secret@hooks.acme.com'}"),
         (
             "line 8, column 19, notify.webhook: an address with a user or a fragment; leave "
-            "what belongs to neither host nor path out"
+            "that part out"
+        ),
+    ),
+    "another kind of address": (
+        also("notify: {webhook: 'ftp://hooks.acme.com/secret'}"),
+        (
+            "line 8, column 19, notify.webhook: no address that may be posted to; write one "
+            "as in https://hooks.acme.com/x"
         ),
     ),
     "no address at all": (
         also("notify: {webhook: 'https://[secret'}"),
         (
             "line 8, column 19, notify.webhook: no address that may be posted to; write one "
-            "as in https://hooks.acme.com/calpatch"
+            "as in https://hooks.acme.com/x"
         ),
     ),
 }

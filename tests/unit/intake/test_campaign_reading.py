@@ -8,9 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.unit.intake.campaigns import FILE, about, also, between, doing, like, of, read, told
+from tests.unit.intake.campaigns import (
+    FILE,
+    about,
+    also,
+    between,
+    doing,
+    like,
+    of,
+    opened,
+    read,
+    told,
+)
 from worker.intake import Known
-from worker.intake.campaign import CampaignFile, Notify, example
+from worker.intake.campaign import CampaignFile, Notify, example, read_campaign
 from worker.intake.campaign.shape import schema
 from worker.model import (
     AddText,
@@ -327,7 +338,9 @@ NIGHT = Window(since=1200, until=360, tzid="Europe/Paris")
         ("{rate: {share: 0.5}, batch: {size: 25}}", Run(share=0.5, batch_size=25)),
         ("{canary: {items: 20, require: verified}}", Run(canary=20)),
         ("{approval: {second_person_above: 0}}", Run(second_person_above=0)),
+        ("{approval: {within: PT4H}}", Run(plan_holds_s=14_400)),
         ("{max_failures: 2.5%}", Run(max_failures=Threshold(percent=2.5))),
+        ("{max_failures: 25.0}", Run(max_failures=Threshold(percent=None, count=25))),
         ("{max_failures: 25}", Run(max_failures=Threshold(percent=None, count=25))),
         (
             "{max_failures: none}",
@@ -361,14 +374,25 @@ def test_priority_and_proof_are_read() -> None:
     [
         ("{webhook: 'https://a.fr/x?y=1'}", Notify(webhook="https://a.fr/x?y=1")),
         # `on` is true to YAML 1.1, and would be another key.
-        ("{webhook: http://127.0.0.1:80, on: [held]}",
-         Notify(webhook="http://127.0.0.1:80", on=("held",))),
-        ("{webhook: 'http://[::1]/', on: [finished, held]}", Notify(webhook="http://[::1]/")),
+        ("{webhook: https://a.fr, on: [held]}", Notify(webhook="https://a.fr", on=("held",))),
+        (
+            "{webhook: 'https://8.8.8.8:8443', on: [finished, planned]}",
+            Notify(webhook="https://8.8.8.8:8443", on=("planned", "finished")),
+        ),
     ],
-)  # fmt: skip
+)
 def test_news_are_read(written: str, meant: Notify) -> None:
-    """Plain HTTP stays on this machine; without a choice all is told."""
+    """Without a choice all is told."""
     assert read(also(f"notify: {written}")).notify == meant
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:80/", "http://hooks/x", "https://127.0.0.1"])
+def test_hosts_that_the_operator_allows_may_be_plain_and_private(address: str) -> None:
+    """Else what a file says would have us reach into our own network."""
+    text = also(f"notify: {{webhook: '{address}'}}")
+    hosts = frozenset({"127.0.0.1", "hooks"})
+    assert read_campaign(opened(text), webhook_hosts=hosts).notify == Notify(webhook=address)
+    assert len(told(text)) == 1
 
 
 def test_all_problems_are_told_at_once_in_their_order() -> None:

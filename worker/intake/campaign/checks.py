@@ -15,13 +15,11 @@ from zoneinfo import ZoneInfo
 
 from worker.intake import moments, values
 from worker.intake.problems import CellError
-from worker.model import Lasting, Shift
-from worker.rules import compiled, parse_length, parse_shift
+from worker.model import Lasting, Replace, Shift
+from worker.rules import check_replace, compiled, parse_length, parse_shift
 
 #: a word, a blank and what is neither: any empty occurrence shows beside one of them
 _PROBE: Final = "a \N{REPLACEMENT CHARACTER}"
-#: a group by its number or name, and a backslash that stands for itself
-_REFERENCE = re.compile(r"\\(?:(?P<number>[1-9])(?![0-9])|g<(?P<name>\w+)>|\\)")
 
 
 def words(text: str) -> str:
@@ -147,26 +145,12 @@ def replaceable(text: str) -> str:
     return text
 
 
-def template(text: str, *, regex: str) -> str:
-    """Checks that what replaces a pattern names only groups that the pattern has."""
-    regex_ = compiled(regex)
-    groups = {*map(str, range(1, regex_.groups + 1)), *regex_.groupindex}
-    at = text.find("\\")
-    while at >= 0:
-        reference = _REFERENCE.match(text, at)
-        if reference is None:
-            raise CellError(
-                f"a \\ that names no group, at character {at + 1}",
-                step=r"write \1 to \9, \g<name>, or \\ for itself",
-            )
-        group = reference["number"] or reference["name"]
-        if group and group not in groups:
-            raise CellError(
-                f"the pattern has no group {group}",
-                step="put the part that is meant in round brackets",
-            )
-        at = text.find("\\", reference.end())
-    return text
+def replacement(op: Replace) -> None:
+    """Checks that what replaces something is not the same, and names only groups there are."""
+    if op.how == "literal" and op.with_text == op.pattern:
+        raise CellError("this is what is replaced", step="write another text")
+    with _step("put the part that is meant in round brackets"):
+        check_replace(op)
 
 
 @contextmanager

@@ -58,6 +58,8 @@ def _carried_out(run: Run) -> Iterator[str]:
         yield f"is refused if it would change more than {number(run.max_changes, 'event')}"
     if run.max_people is not None:
         yield f"is refused if more than {number(run.max_people, 'person')} may get mail"
+    if run.plan_holds_s != Run().plan_holds_s:
+        yield f"must be approved within {span(run.plan_holds_s)}"
     if run.second_person_above is not None:
         yield f"needs a second person above {number(run.second_person_above, 'change')}"
 

@@ -6,6 +6,7 @@ read.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib.resources import files
 
 from worker.intake.campaign import checks
@@ -23,13 +24,17 @@ from worker.intake.source import Input, Known
 
 
 def read_campaign(
-    opened: Input, *, known: Known | None = None, max_problems: int = 100
+    opened: Input,
+    *,
+    known: Known | None = None,
+    webhook_hosts: Collection[str] = (),
+    max_problems: int = 100,
 ) -> CampaignFile:
-    """Reads a campaign file; raises InvalidInput with all its problems, of which the first
-    `max_problems` are kept.
+    """Reads a campaign file; raises InvalidInput with the first `max_problems` of its problems.
 
     `known` are the accounts and labels that there are, None takes any. A file of accounts is looked
-    for from the input's folder, and refused when the input has none.
+    for from the input's folder, and refused when the input has none. `webhook_hosts` are those that
+    the operator allows although they are plain or private.
     """
     found = Problems(max_problems)
     root = tree(read_text(opened.stream, found=found), found=found)
@@ -49,7 +54,7 @@ def read_campaign(
         ops=read_transforms(top["transform"]),
         policy=read_policy(guards, transform=top["transform"], verify=run["verify"]),
         run=read_run(run, guards=guards),
-        notify=read_notify(top["notify"]),
+        notify=read_notify(top["notify"], hosts=webhook_hosts),
     )
     found.refuse()
     return campaign

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from worker import settings
@@ -14,18 +15,12 @@ from worker.intake.campaign.part import Part
 from worker.intake.campaign.value import NEWS, Notify
 from worker.intake.problems import CellError
 from worker.model import Run, Threshold, Window
-
-_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", re.ASCII)
-_WHOLE: Final = 100.0
-_NONE: Final = "none"
-_NO_THRESHOLD: Final = Threshold(percent=None, same_code_in_a_row=None)
-#: hosts of this machine, to which plain HTTP goes through no network
-_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+from worker.rules import parse_threshold
 
 
 def read_run(run: Part, *, guards: Part) -> Run:
     """Reads schedule, limits and gates."""
-    schedule, rate = run["schedule"], run["rate"]
+    schedule, rate, approval = run["schedule"], run["rate"], run["approval"]
     at, deadline = _times(schedule)
     windows, quiet = _hours(schedule)
     return Run(
@@ -40,7 +35,8 @@ def read_run(run: Part, *, guards: Part) -> Run:
         max_failures=_threshold(run["max_failures"]),
         max_changes=guards["max_changes"].read(int, otherwise=None),
         max_people=guards["max_people_notified"].read(int, otherwise=None),
-        second_person_above=run["approval"]["second_person_above"].read(int, otherwise=None),
+        second_person_above=approval["second_person_above"].read(int, otherwise=None),
+        plan_holds_s=approval["within"].read(checks.seconds, otherwise=Run().plan_holds_s),
     )
 
 
@@ -49,12 +45,13 @@ def read_lane(run: Part) -> Literal["bulk", "interactive"]:
     return "interactive" if run["priority"].value == "interactive" else "bulk"
 
 
-def read_notify(part: Part) -> Notify | None:
-    """Reads who is told of what; None when nobody is."""
+def read_notify(part: Part, *, hosts: Collection[str]) -> Notify | None:
+    """Reads who is told of what; None when nobody is. `hosts` may be plain and private."""
     if not part:
         return None
     on = tuple(news for news in NEWS if news in part["on"].each(str))
-    return Notify(webhook=part["webhook"].read(_webhook, otherwise=""), on=on or NEWS)
+    webhook = part["webhook"].read(partial(_webhook, hosts=hosts), otherwise="")
+    return Notify(webhook=webhook, on=on or NEWS)
 
 
 def _times(schedule: Part) -> tuple[datetime | None, datetime | None]:
@@ -89,7 +86,7 @@ def _share(value: str | float) -> float:
 def _threshold(part: Part) -> Threshold:
     """Reads when failures hold the campaign; a measure that is not named stays as it is."""
     if part.value is not None:
-        return part.read(_short_threshold, otherwise=Threshold())
+        return part.read(_short, otherwise=Threshold())
     usual = Threshold()
     percent = part["percent"].read(_measure, otherwise=usual.percent)
     in_a_row = part["same_code_in_a_row"].read(_measure, otherwise=usual.same_code_in_a_row)
@@ -101,40 +98,43 @@ def _threshold(part: Part) -> Threshold:
     )
 
 
-def _short_threshold(value: str | int) -> Threshold:
-    """Reads a share, none, or a number, which takes the share's place."""
-    if isinstance(value, str):
-        return _NO_THRESHOLD if value == _NONE else Threshold(percent=_percent(value))
-    return Threshold(percent=None, count=int(value))
-
-
-def _percent(text: str) -> float:
-    found = _PERCENT.fullmatch(text.strip())
-    if found is None or not 0 < float(found[1]) <= _WHOLE:
-        raise CellError("not a share of failures", step="write it as in 5%, or none for no limit")
-    return float(found[1])
+def _short(value: str | float) -> Threshold:
+    return parse_threshold(value if isinstance(value, str) else f"{value:.0f}")
 
 
 def _measure(value: str | float) -> float | None:
     return None if isinstance(value, str) else float(value)
 
 
-def _webhook(text: str) -> str:
+def _webhook(text: str, *, hosts: Collection[str]) -> str:
     """Checks an address that is posted to; it may hold a secret, and is part of no message."""
     try:
         found = urlsplit(text)
         port = found.port
     except ValueError:
-        found, port = urlsplit(""), 0
-    is_open = found.scheme == "https" or (found.scheme == "http" and found.hostname in _HERE)
-    if not (is_open and found.hostname and port != 0 and text.isprintable() and " " not in text):
+        found, port = urlsplit(""), None
+    host = found.hostname or ""
+    if found.scheme not in {"http", "https"} or not host or port == 0 or not _is_plain(text):
         raise CellError(
-            "no address that may be posted to",
-            step="write one as in https://hooks.acme.com/calpatch",
+            "no address that may be posted to", step="write one as in https://hooks.acme.com/x"
+        )
+    if host not in hosts and (found.scheme == "http" or _is_private(host)):
+        raise CellError(
+            "neither https nor a host that the operator allows",
+            step="write https and a public host, or have it in CALPATCH_WEBHOOK_HOSTS",
         )
     if found.username is not None or found.fragment:
-        raise CellError(
-            "an address with a user or a fragment",
-            step="leave what belongs to neither host nor path out",
-        )
+        raise CellError("an address with a user or a fragment", step="leave that part out")
     return text
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and " " not in text
+
+
+def _is_private(host: str) -> bool:
+    """Tells of an address, not of a name, that it is not one of the public Internet."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False

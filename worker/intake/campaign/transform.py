@@ -100,20 +100,18 @@ def _replace(part: Part) -> Iterator[Op]:
     field, is_regex = str(part["field"].value), bool(part["pattern"])
     check = checks.replaceable if is_regex else checks.sought
     pattern = part["pattern" if is_regex else "literal"].read(check, otherwise=None)
+    with_text = part["with"].read(partial(_part_of_text, field=field), otherwise="")
     if pattern is None:
         return
-    with_text = part["with"].read(partial(_part_of_text, field=field), otherwise="")
-    if is_regex:
-        part["with"].read(partial(checks.template, regex=pattern), otherwise="")
-    if with_text == pattern and not is_regex:
-        part["with"].refuse(CellError("this is what is replaced", step="write another text"))
-    yield Replace(
+    op = Replace(
         field=field,
         pattern=pattern,
         with_text=with_text,
         how="regex" if is_regex else "literal",
         ignore_case=part["ignore_case"].read(bool, otherwise=False),
     )
+    part["with"].read(lambda _: checks.replacement(op), otherwise=None)
+    yield op
 
 
 def _part_of_text(text: str, *, field: str) -> str:

@@ -10,15 +10,15 @@ from msgspec.structs import fields, replace
 
 from worker.model import Op, Policy, Run, Select, Value
 
-News: TypeAlias = Literal["held", "finished"]
+News: TypeAlias = Literal["planned", "held", "finished"]
 #: all that somebody can be told of
-NEWS: Final[tuple[News, ...]] = ("held", "finished")
+NEWS: Final[tuple[News, ...]] = ("planned", "held", "finished")
 
 _encode = json.Encoder(order="deterministic").encode
 
 
 class Notify(Value, frozen=True, kw_only=True):
-    """Where a signed object is posted when the campaign is held, or has finished."""
+    """Where a signed object is posted when the campaign is planned, held or finished."""
 
     webhook: str
     on: tuple[News, ...] = NEWS
