@@ -423,9 +423,10 @@ def test_text_for_events_is_in_no_problem(place: str) -> None:
     assert "HIDDEN" not in "".join(told(doing(place)))
 
 
-def test_an_address_to_post_to_is_in_no_problem() -> None:
+def test_an_address_to_post_to_is_shown_nowhere() -> None:
     """What follows the host often is a secret."""
     assert "HIDDEN" not in "".join(told(also("notify: {webhook: http://a.fr/HIDDEN}")))
+    assert "HIDDEN" not in repr(read(also("notify: {webhook: https://a.fr/HIDDEN}")))
 
 
 def test_the_example_is_valid() -> None:

@@ -23,6 +23,10 @@ class Notify(Value, frozen=True, kw_only=True):
     webhook: str
     on: tuple[News, ...] = NEWS
 
+    def __repr__(self) -> str:
+        # An address often holds a secret, and a value is printed before one thinks.
+        return f"Notify(on={self.on!r})"
+
 
 class CampaignFile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a campaign is called, selects, does, spares, and how it is carried out.
