@@ -110,10 +110,10 @@ def _webhook(text: str, *, hosts: Collection[str]) -> str:
     """Checks an address that is posted to; it may hold a secret, and is part of no message."""
     try:
         found = urlsplit(text)
-        port = found.port
+        host, port = found.hostname or "", found.port
+        host.encode("idna")  # as it is before anything is posted
     except ValueError:
-        found, port = urlsplit(""), None
-    host = found.hostname or ""
+        found, host, port = urlsplit(""), "", None
     if found.scheme not in {"http", "https"} or not host or port == 0 or not _is_plain(text):
         raise CellError(
             "no address that may be posted to", step="write one as in https://hooks.acme.com/x"
