@@ -7,6 +7,7 @@ is its reason. Workers ask for the state at least once a second (`engine.ASK_EVE
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +30,8 @@ from worker.store.gates import (
     set_run,
     set_state,
 )
+from worker.store.rows import campaign_of
+from worker.store.tables import campaigns
 from worker.store.values import Campaign, Note
 
 _S = CampaignState
@@ -143,6 +146,15 @@ class Steering:
             return True
 
         return self._with(campaign_id, work)
+
+    def timed(self) -> tuple[datetime, list[Campaign]]:
+        """Return the database's time, and the campaigns that have hours or a deadline."""
+        states = [_S.AWAITING_APPROVAL, _S.SCHEDULED, _S.RUNNING, _S.PAUSED]
+        query = campaigns.select().where(campaigns.c.state.in_(states), campaigns.c.run != "{}")
+        with self._database.read() as connection:
+            now = self._database.now_in(connection)
+            found = map(campaign_of, connection.execute(query).all())
+            return now, [each for each in found if each.run.has_hours or each.run.deadline]
 
     # ------------------------------------------------------------ everybody
 
