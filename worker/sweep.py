@@ -41,12 +41,11 @@ def sweep(store: Store, publisher: Publisher, settings: Settings) -> int:
 
 def keep_time(store: Store) -> None:
     """End plans that nobody has approved in time, and keep campaigns to their hours."""
-    for campaign_id in _each(store.plans.expired(), store.plans.expire):
-        log.info("plan.expired", campaign=campaign_id)
     now, timed = store.steering.timed()
     for campaign in timed:
         try:
-            _keep_time(store, campaign, now)
+            if now is not None:
+                _keep_time(store, campaign, now)
         except (StoreUnavailable, Held) as refused:
             log.warning("sweep.refused", name=campaign.id, why=refused.message)
 
@@ -57,6 +56,10 @@ def _keep_time(store: Store, campaign: Campaign, now: datetime) -> None:
         why = "its deadline has passed"
         store.steering.cancel(campaign.id, actor=ITSELF, reason=why, why=DEADLINE_PASSED)
         log.info("campaign.deadline_passed", campaign=campaign.id)
+    elif state is CampaignState.AWAITING_APPROVAL:
+        if campaign.expires_at is not None and now >= campaign.expires_at:
+            store.plans.expire(campaign.id)
+            log.info("plan.expired", campaign=campaign.id)
     elif is_open(run, now):
         if state is CampaignState.SCHEDULED:
             store.steering.open_hours(campaign.id, is_open=True)

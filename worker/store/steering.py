@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, or_, select, text
 
 from worker.errors import Held as HeldBack
 from worker.errors import NotFound
@@ -147,14 +147,19 @@ class Steering:
 
         return self._with(campaign_id, work)
 
-    def timed(self) -> tuple[datetime, list[Campaign]]:
-        """Return the database's time, and the campaigns that have hours or a deadline."""
+    def timed(self) -> tuple[datetime | None, list[Campaign]]:
+        """Return the campaigns that time may move: plans that wait, hours and deadlines.
+
+        With the database's own time, None when there are none: one statement, asked every second.
+        """
         states = [_S.AWAITING_APPROVAL, _S.SCHEDULED, _S.RUNNING, _S.PAUSED]
-        query = campaigns.select().where(campaigns.c.state.in_(states), campaigns.c.run != "{}")
+        waits = campaigns.c.state == _S.AWAITING_APPROVAL
+        query = select(*campaigns.c, self._database.now().label("now")).where(
+            campaigns.c.state.in_(states), or_(waits, campaigns.c.run != "{}")
+        )
         with self._database.read() as connection:
-            now = self._database.now_in(connection)
-            found = map(campaign_of, connection.execute(query).all())
-            return now, [each for each in found if each.run.has_hours or each.run.deadline]
+            rows = connection.execute(query).all()
+        return (rows[0].now if rows else None), [campaign_of(row) for row in rows]
 
     # ------------------------------------------------------------ everybody
 
