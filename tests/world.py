@@ -29,7 +29,7 @@ from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour, Simulator, SimulatorServer
 from worker.simulator.values import Account, Calendar, Event, Options, Profile
 from worker.store import Campaign, Database, EditRow, NewAccount, NewCampaign, Store, migrate
-from worker.sweep import settle_all, take_apart_poison
+from worker.sweep import keep_time, settle_all, take_apart_poison
 from worker.tokens import Vault, generate_key
 from worker.verify import verify_account
 
@@ -291,6 +291,7 @@ def soon(number: int) -> datetime:
 async def step(engine: Engine, *, resend_after_s: float = 60.0) -> int:
     """Do what relay, clock and workers would do now; returns how much there was to do."""
     queue = engine.store.queue
+    keep_time(engine.store)
     settle_all(engine.store)
     take_apart_poison(engine.store)
     due = queue.take_due(window=8, resend_after_s=resend_after_s)

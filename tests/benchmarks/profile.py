@@ -184,7 +184,9 @@ async def _measured(scenario: Scenario, samples: Samples | None) -> float:
 def _submitted(world: World, folder: Path) -> str:
     settings = world.engine.settings
     import_accounts(folder / "accounts.csv", world.store, settings)
-    with patch("worker.app.announce", return_value=""):  # nobody listens: `step` does the work
+    with patch(
+        "worker.intake.producer.announce", return_value=""
+    ):  # nobody listens: `step` does the work
         submitted = submit(
             settings,
             world.store,

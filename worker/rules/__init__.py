@@ -75,7 +75,13 @@ from worker.rules.states import (
     stopped_code,
     stopped_state,
 )
-from worker.rules.threshold import Streak, parse_threshold, tripped, tripped_in_a_row
+from worker.rules.threshold import (
+    Streak,
+    format_threshold,
+    parse_threshold,
+    tripped,
+    tripped_in_a_row,
+)
 from worker.rules.transform import is_relative, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
@@ -163,6 +169,7 @@ __all__ = [
     "find_zone",
     "format_seconds",
     "format_shift",
+    "format_threshold",
     "in_doubt",
     "is_calm",
     "is_in_sight",

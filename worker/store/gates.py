@@ -109,7 +109,7 @@ def first_state(connection: Connection, run: Run) -> tuple[CampaignState, str]:
     frozen = freeze_in(connection)
     if frozen is not None:
         return _S.PAUSED, f"{FROZEN}{frozen.reason}"
-    return (_S.SCHEDULED if run.has_hours else _S.RUNNING), ""
+    return (_S.SCHEDULED, "") if run.has_hours else (_S.RUNNING, "")
 
 
 def judge_canary(database: Database, connection: Connection, *, campaign_id: str) -> None:

@@ -119,7 +119,7 @@ def settle(database: Database, connection: Connection, *, campaign_id: str) -> b
 
 def unsettled(connection: Connection) -> list[str]:
     """Return the campaigns whose state does not follow their chunks yet."""
-    going = "('planning', 'running', 'verifying', 'cancelling')"
+    going = "('planning', 'scheduled', 'running', 'paused', 'verifying', 'cancelling')"
     looks = map(Look.of, connection.execute(text(f"{_LOOK} c.state IN {going}")))
     return [look.id for look in looks if not look.is_settled]
 
@@ -135,6 +135,8 @@ def next_state(look: Look) -> CampaignState | None:
             return _S.RUNNING if look.is_busy else _S.VERIFYING
         case _S.CANCELLING if not look.is_open:
             return stopped_state(look.why)
+        case _S.PAUSED | _S.SCHEDULED if not look.is_open:
+            return None  # what was on its way has come home, and there is nothing else
         case state:
             return state
 
