@@ -506,6 +506,13 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
             "as in https://hooks.acme.com/x"
         ),
     ),
+    "a host that somebody left out": (
+        also("notify: {webhook: 'https://…'}"),
+        (
+            "line 8, column 19, notify.webhook: no address that may be posted to; write one "
+            "as in https://hooks.acme.com/x"
+        ),
+    ),
     "no address at all": (
         also("notify: {webhook: 'https://[secret'}"),
         (

@@ -111,10 +111,10 @@ def _webhook(text: str, *, hosts: Collection[str]) -> str:
     try:
         found = urlsplit(text)
         host, port = found.hostname or "", found.port
-        host.encode("idna")  # as it is before anything is posted
+        is_host = all(host.encode("idna").split(b"."))
     except ValueError:
-        found, host, port = urlsplit(""), "", None
-    if found.scheme not in {"http", "https"} or not host or port == 0 or not _is_plain(text):
+        found, host, port, is_host = urlsplit(""), "", None, False
+    if found.scheme not in {"http", "https"} or not is_host or port == 0 or not _is_plain(text):
         raise CellError(
             "no address that may be posted to", step="write one as in https://hooks.acme.com/x"
         )
