@@ -30,7 +30,7 @@ def sweep_once() -> None:
             sweep(engine.store, publisher, engine.settings)
         if engine.store.webhooks.are_due():
             # A task of its own: whoever does not answer must not hold the clock up.
-            tell_others.delay()
+            tell_others.apply_async(queue="upkeep")
         engine.store.queue.beat(f"worker:{engine.owner}")
     except Cancelled:
         return  # stopping: another worker does the next round
@@ -38,7 +38,7 @@ def sweep_once() -> None:
         note_left("sweep.left", known)
 
 
-@app.task(name=TELL_OTHERS, queue="upkeep")
+@app.task(name=TELL_OTHERS)
 def tell_others() -> None:
     """Send what others are to be told of campaigns."""
     try:
