@@ -19,6 +19,8 @@ class ExitCode(IntEnum):
     STILL_RUNNING = 5
     CANCELLED = 6
     CONFIG = 7
+    PLAN_HAS_CHANGES = 8
+    NOTHING_TO_DO = 9
     INTERRUPTED = 130
 
 
@@ -29,7 +31,7 @@ def exit_of(look: Snapshot) -> ExitCode:
             return ExitCode.CANCELLED
         case CampaignState.FAILED:
             return ExitCode.FINISHED_WITH_ERRORS
-        case CampaignState.EXPIRED:
+        case CampaignState.EXPIRED | CampaignState.AWAITING_APPROVAL | CampaignState.PAUSED:
             return ExitCode.HELD
         case _ if look.has_ended:
             return ExitCode.FINISHED_WITH_ERRORS if look.errors else ExitCode.OK

@@ -121,23 +121,32 @@ def follow(
     *,
     wait_s: float | None = None,
     check: Callable[[], None] | None = None,
+    is_over: Callable[[Snapshot], bool] | None = None,
 ) -> tuple[Snapshot, ExitCode]:
     """Show a campaign until it has ended or `wait_s` is over; Ctrl-C leaves it running.
 
-    `check` is asked before each look; what it raises ends the following.
+    `is_over` ends it as well: what is waited for may be something else than the end. `check` is asked before each look; what it raises ends the following.
     """
     console = console_for_talk()
     view = LiveView(console) if console.is_terminal else LineView()
     try:
         with view:
             look = asyncio.run(
-                watch(settings, store, campaign_id, view=view, wait_s=wait_s, check=check)
+                watch(
+                    settings,
+                    store,
+                    campaign_id,
+                    view=view,
+                    wait_s=wait_s,
+                    check=check,
+                    is_over=is_over,
+                )  # fmt: skip
             )
     except KeyboardInterrupt:
         tell(f"The campaign goes on. To see it again: {reattach(campaign_id)}")
         raise
     code = exit_of(look)
-    if code is ExitCode.STILL_RUNNING:
+    if code is ExitCode.STILL_RUNNING and not (is_over is not None and is_over(look)):
         tell(f"Still running after {wait_s:g} s. To wait again: {reattach(campaign_id)}")
     return look, code
 
@@ -155,6 +164,7 @@ async def watch(
     view: View,
     wait_s: float | None = None,
     check: Callable[[], None] | None = None,
+    is_over: Callable[[Snapshot], bool] | None = None,
     clock: Clock | None = None,
 ) -> Snapshot:
     """Show looks until the campaign has ended or time is up; returns the last one."""
@@ -174,7 +184,8 @@ async def watch(
             tempo.note(look.progress().done, at_s=began_s)
             view.show(look, edits_per_min=tempo.per_min, at_s=began_s)
             now_s = clock.monotonic()
-            if look.has_ended or now_s >= until_s:
+            is_there = is_over is not None and is_over(look)
+            if look.has_ended or is_there or now_s >= until_s:
                 return look
             pause_s = max(LOOK_EVERY_S, (now_s - began_s) * (1 / LOOK_SHARE - 1))
             await clock.sleep(min(pause_s, until_s - now_s))

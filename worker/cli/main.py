@@ -14,16 +14,20 @@ from typer.exceptions import TyperException
 
 from worker.cli import (
     accounts,
+    apply,
     audit,
     campaign_file,
     demo,
     doctor,
     limits,
+    plan,
     processes,
     prune,
     results,
+    show,
     simulate,
     status,
+    steer,
     submit,
     upkeep,
     validate,
@@ -50,8 +54,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    demo, campaign_file, validate, submit, status, results, why, limits, doctor, accounts, audit,
-    prune, upkeep, processes, simulate,
+    demo, campaign_file, validate, plan, show, apply, submit, status, steer, results, why, limits,
+    doctor, accounts, audit, prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 

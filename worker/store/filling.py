@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from worker.model import Code
 from worker.store.database import Database
 from worker.store.faults import translated
 from worker.store.placing import Places
@@ -40,7 +41,10 @@ _INTEGERS = frozenset({"line_no", "event_hash", "place_hash"})
 _COLUMNS = ("campaign_id", "chunk_id", *_AS_READ, "state", "code", "finished_at")
 
 _ENDED = "(repeats <> 0 OR code IS NOT NULL)"
-_STATE = f"CASE WHEN {_ENDED} THEN 'skipped' ELSE 'pending' END"
+_STATE = (
+    f"CASE WHEN code = '{Code.BEYOND_LIMIT}' THEN 'not_attempted' WHEN {_ENDED} THEN 'skipped'"
+    " ELSE 'pending' END"
+)
 _CODE = "CASE WHEN repeats <> 0 THEN 'duplicate_in_file' ELSE coalesce(code, '') END"
 #: the chunk's id; null for a line that is in none
 _CHUNK = "? || '.' || nullif(number_of(n), 0)"

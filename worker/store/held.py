@@ -34,7 +34,7 @@ _SHIFTED = text(
     " AND e.sent_at IS NOT NULL ORDER BY s.n, e.sent_at"
 )
 _THIS = "n = ? AND account = ? AND calendar_id = ? AND event_uid = ?"
-_HOLD = f"UPDATE spooled SET code = '{Code.ALREADY_IN_CAMPAIGN}' WHERE {_THIS}"
+_HOLD = f"UPDATE spooled SET code = '{Code.ALREADY_IN_CAMPAIGN}' WHERE code IS NULL AND {_THIS}"
 _RECALL = f"UPDATE spooled SET prior_target = ? WHERE {_THIS}"
 
 _KEYS = "n, event_hash, place_hash, relative, change_digest"

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from worker.errors import StoreUnavailable
+from worker.model import Code
 from worker.store.values import EditRow
 
 #: lines that go in or out at a time: few enough to keep, and to be interrupted in between
@@ -44,8 +46,8 @@ SELECT line_no, account, calendar_id, event_uid, hint, ref, patch, cells, change
   repeats FROM spooled ORDER BY n
 """
 
-_FORGET = """
-UPDATE spooled SET code = NULL, prior_target = NULL
+_FORGET = f"""
+UPDATE spooled SET code = nullif(code, '{Code.ALREADY_IN_CAMPAIGN}'), prior_target = NULL
 WHERE code IS NOT NULL OR prior_target IS NOT NULL
 """
 
@@ -178,6 +180,23 @@ class Spool:
             marked += len(batch)
         return marked
 
+    def keep(self, count: int, *, seed: str = "") -> int:
+        """Have only so many lines carried out, the first ones or (with a seed) some of all.
+
+        The others end as not attempted. Returns how many those are.
+        """
+        chosen = "SELECT n FROM spooled WHERE repeats = 0 AND code IS NULL ORDER BY"
+        self._connection.create_function("drawn", 1, partial(_drawn, seed), deterministic=True)
+        order = "drawn(n)" if seed else "n"
+        with faults(), self._connection:
+            self._connection.execute("BEGIN")
+            left = self._connection.execute(
+                f"UPDATE spooled SET code = '{Code.BEYOND_LIMIT}' WHERE repeats = 0"
+                f" AND code IS NULL AND n NOT IN ({chosen} {order} LIMIT ?)",
+                (count,),
+            )
+            return left.rowcount
+
     def _do_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         # A transaction for each row would write a page for each.
         with faults(), self._connection:
@@ -210,6 +229,10 @@ def faults() -> Iterator[None]:
             f"The temporary file for the lines cannot be used ({reason})",
             next_step="Make room in the temporary folder, or name another one in TMPDIR",
         ) from None
+
+
+def _drawn(seed: str, n: int) -> bytes:
+    return sha256(f"{seed} {n}".encode()).digest()
 
 
 def _opened(file: Path) -> sqlite3.Connection:

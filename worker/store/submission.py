@@ -150,15 +150,15 @@ def _tell_skipped(
     database: Database, connection: Connection, *, campaign_id: str, actor: str
 ) -> None:
     page = text(
-        "SELECT line_no, code FROM edits WHERE campaign_id = :id AND state = 'skipped'"
-        " AND line_no > :after ORDER BY line_no LIMIT :batch"
+        "SELECT line_no, state, code FROM edits WHERE campaign_id = :id AND line_no > :after"
+        " AND state IN ('skipped', 'not_attempted') ORDER BY line_no LIMIT :batch"
     )
     after = -1
     while skipped := connection.execute(
         page, {"id": campaign_id, "after": after, "batch": BATCH}
     ).all():
         notes = [
-            Note(actor=actor, action="edit.skipped", code=row.code, line_no=row.line_no)
+            Note(actor=actor, action=f"edit.{row.state}", code=row.code, line_no=row.line_no)
             for row in skipped
         ]
         note_campaign(database, connection, notes=notes, campaign_id=campaign_id)
