@@ -7,6 +7,7 @@ from typing import Any
 from worker.settings import Settings
 
 SWEEP = "calpatch.sweep"
+TELL_OTHERS = "calpatch.tell_others"
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:

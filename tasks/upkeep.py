@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from tasks.celery import app
 from tasks.runner import Cancelled, current, note_left
-from tasks.schedule import SWEEP
+from tasks.schedule import SWEEP, TELL_OTHERS
 from worker.dispatch import Publisher, relay
 from worker.errors import WorkerError
+from worker.notify import send_due
 from worker.sweep import sweep
 
 #: Seconds between two rounds of a process that its own chunks ask for: a hundred small chunks may
@@ -27,11 +28,25 @@ def sweep_once() -> None:
             # Rounds that nobody took in time ask for no more than this one does.
             publisher.drop_waiting("upkeep")
             sweep(engine.store, publisher, engine.settings)
+        if engine.store.webhooks.are_due():
+            # A task of its own: whoever does not answer must not hold the clock up.
+            tell_others.apply_async(queue="upkeep")
         engine.store.queue.beat(f"worker:{engine.owner}")
     except Cancelled:
         return  # stopping: another worker does the next round
     except WorkerError as known:
         note_left("sweep.left", known)
+
+
+@app.task(name=TELL_OTHERS)
+def tell_others() -> None:
+    """Send what others are to be told of campaigns."""
+    try:
+        current().run(send_due)
+    except Cancelled:
+        return  # stopping: what was not sent is due again soon
+    except WorkerError as known:
+        note_left("webhooks.left", known)
 
 
 class Spaced:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.fleet import Fleet, pause
-from worker.app import submit
+from worker.intake.producer import Order, submit
 from worker.model import ENDED, EditState, Policy
 
 #: one person with some sixty events; the provider shows a write after a moment
@@ -31,10 +31,7 @@ def submitted(fleet: Fleet, key: str = "k") -> str:
         fleet.settings,
         fleet.store,
         path=str(fleet.edits),
-        key=key,
-        reason="test",
-        owner="test",
-        policy=Policy(),
+        order=Order(key=key, reason="test", owner="test", policy=Policy()),
     ).campaign.id
 
 

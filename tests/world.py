@@ -29,7 +29,7 @@ from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour, Simulator, SimulatorServer
 from worker.simulator.values import Account, Calendar, Event, Options, Profile
 from worker.store import Campaign, Database, EditRow, NewAccount, NewCampaign, Store, migrate
-from worker.sweep import settle_all, take_apart_poison
+from worker.sweep import keep_time, settle_all, take_apart_poison
 from worker.tokens import Vault, generate_key
 from worker.verify import verify_account
 
@@ -132,6 +132,7 @@ class World:
         hinted: bool = True,
         chunk_size: int = 200,
         run: Run | None = None,
+        notify: str = "",
     ) -> str:
         """Store a campaign over numbered events; without patches each moves by an hour.
 
@@ -147,7 +148,7 @@ class World:
             for line, (number, patch) in enumerate(wanted.items(), start=2)
         ]
         return self._submit(
-            rows, key=key, policy=policy or Policy(), chunk_size=chunk_size, run=run
+            rows, key=key, policy=policy or Policy(), chunk_size=chunk_size, run=run, notify=notify
         )
 
     def submit_to(self, wanted: Mapping[str, Iterable[int]], *, key: str = "campaign") -> str:
@@ -168,10 +169,12 @@ class World:
         chunk_size: int,
         run: Run | None = None,
         parent: str | None = None,
+        notify: str = "",
     ) -> str:
         new = NewCampaign(
             key=key, digest=key, reason="test", owner="test", source="test", columns=("n",),
             policy=policy, run=run or Run(), is_planned=run is not None, parent=parent,
+            notify=notify,
         )  # fmt: skip
         campaign, _ = self.store.campaigns.submit(
             new, rows, campaign_id=f"c_{key}"[:24], image_key=b"k" * 32, chunk_size=chunk_size
@@ -288,6 +291,7 @@ def soon(number: int) -> datetime:
 async def step(engine: Engine, *, resend_after_s: float = 60.0) -> int:
     """Do what relay, clock and workers would do now; returns how much there was to do."""
     queue = engine.store.queue
+    keep_time(engine.store)
     settle_all(engine.store)
     take_apart_poison(engine.store)
     due = queue.take_due(window=8, resend_after_s=resend_after_s)

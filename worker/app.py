@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 
-import msgspec
 import structlog
 
 from worker.clock import SystemClock
 from worker.cronofy import Access, Breakers, CallCount, ClientLimits, Cronofy, open_session
-from worker.dispatch import Publisher, relay
 from worker.engine import Engine, herald_of
 from worker.errors import (
     ApiError,
-    BrokerUnavailable,
     CircuitOpen,
     CredentialsLocked,
     NotFound,
@@ -29,11 +24,10 @@ from worker.errors import (
     VaultError,
     WorkerError,
 )
-from worker.intake import Checked, Input, check, open_input
 from worker.limits import CappedLimiter, Rate, RedisLimiter, open_limiter, parse_rate
-from worker.model import AccountStatus, Code, Policy
+from worker.model import AccountStatus, Code
 from worker.settings import Settings
-from worker.store import Campaign, Database, Keyring, NewCampaign, Store, require_schema
+from worker.store import Database, Keyring, Store, require_schema
 from worker.tokens import Vault
 
 log = structlog.get_logger(__name__)
@@ -133,95 +127,6 @@ async def open_engine(settings: Settings, *, store: Store | None = None) -> Asyn
 def worker_name() -> str:
     """Return what this process signs with, in leases and in the audit."""
     return f"{socket.gethostname()[:40]}:{os.getpid()}"
-
-
-# ---------------------------------------------------------------- the producer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submitted:
-    """What a submission became. `note` says so when messages could not be sent yet."""
-
-    campaign: Campaign
-    created: bool
-    checked: Checked
-    note: str = ""
-
-
-def submit(
-    settings: Settings,
-    store: Store,
-    *,
-    path: str,
-    key: str,
-    reason: str,
-    owner: str,
-    policy: Policy,
-    lane: str = "bulk",
-    format: str | None = None,  # noqa: A002 - the word users know
-) -> Submitted:
-    """Check a whole file, store it as a campaign in one transaction, and announce it.
-
-    Raises InvalidInput with all problems, KeyConflict for a key that names other content. A broker
-    that is down is not an error: what is stored is announced later.
-    """
-    with open_input(path, format=format) as given:
-        checked = check(given, accounts=store.accounts.subs())
-        return submit_checked(
-            settings,
-            store,
-            given,
-            checked,
-            key=key,
-            reason=reason,
-            owner=owner,
-            policy=policy,
-            lane=lane,
-        )
-
-
-def submit_checked(
-    settings: Settings,
-    store: Store,
-    given: Input,
-    checked: Checked,
-    *,
-    key: str,
-    reason: str,
-    owner: str,
-    policy: Policy,
-    lane: str = "bulk",
-    progress: Callable[[int], None] | None = None,
-) -> Submitted:
-    """Store and announce input that has been checked already; its spool holds the edits.
-
-    `progress` is told how many of them are in the database, where they stay only if all do.
-    """
-    digest = sha256(checked.digest.encode() + msgspec.json.encode(policy)).hexdigest()
-    new = NewCampaign(
-        key=key, digest=digest, reason=reason, owner=owner, source=checked.source.name,
-        columns=checked.source.columns, policy=policy, lane=lane,
-    )  # fmt: skip
-    campaign, created = store.campaigns.submit(
-        new,
-        given.spool,
-        campaign_id="c_" + secrets.token_hex(5),
-        image_key=secrets.token_bytes(32),
-        chunk_size=settings.chunk_size,
-        progress=progress,
-    )
-    note = announce(settings, store) if created else ""
-    return Submitted(campaign=campaign, created=created, checked=checked, note=note)
-
-
-def announce(settings: Settings, store: Store) -> str:
-    """Send messages for what is due; returns what to tell when Redis does not take them."""
-    try:
-        with Publisher(settings) as publisher:
-            relay(store, publisher, settings)
-    except BrokerUnavailable as down:
-        return str(down)
-    return ""
 
 
 # ---------------------------------------------------------------- accounts

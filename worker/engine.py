@@ -21,8 +21,9 @@ import structlog
 from worker.clock import Clock
 from worker.cronofy import CallCount, Cronofy, Herald, base_url
 from worker.errors import LeaseLost, StoreUnavailable, WorkerError
+from worker.guard import Guard
 from worker.limits import CappedLimiter
-from worker.model import Run
+from worker.model import CampaignState, Run
 from worker.rules import PLAIN_TURN, Turn
 from worker.settings import Settings
 from worker.store import Account, CallRow, Claim, Note, Standing, Step, Store
@@ -75,7 +76,7 @@ class Quarantine:
             self._is_awaited = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Engine:
     """The process's resources; `owner` names it in leases and in the audit."""
 
@@ -90,6 +91,11 @@ class Engine:
     #: a random number in [0, 1), for jitter
     roll: Callable[[], float] = random
     quarantine: Quarantine = field(default_factory=Quarantine)
+
+    @functools.cached_property
+    def guard(self) -> Guard:
+        """Who holds campaigns for their failures."""
+        return Guard(self.store, clock=self.clock, in_thread=self.db)
 
     async def db(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run a statement in one of the threads for SQL.
@@ -287,6 +293,9 @@ class Hold:
             await self._engine.clock.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         self._renewed(asked_at, standing)
+        campaign, state = self.claim.campaign, standing.state
+        if await self._engine.guard.saw(campaign, standing.run, state, steps):
+            self.campaign_state = CampaignState.PAUSED
 
     def _renewed(self, asked_at: float, standing: Standing) -> None:
         # Two answers may come in any order; the lease is as long as the later question made it.

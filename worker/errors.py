@@ -57,15 +57,22 @@ class SettingsError(WorkerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with an input file; `line` counts from 1, and 0 is the file as a whole."""
+    """One thing wrong with an input file; `line` counts from 1, and 0 is the file as a whole.
+
+    `column` is the name of a cell, or the path of keys to a value. `position` counts characters
+    from the line's start, from 1, and is 0 where lines have named cells.
+    """
 
     line: int
     column: str
     value: str
     message: str
+    position: int = 0
 
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line else "file"
+        if self.position:
+            where = f"{where}, column {self.position}"
         column = f", {self.column}" if self.column else ""
         value = f" {self.value!r}" if self.value else ""
         return f"{where}{column}{value}: {self.message}"

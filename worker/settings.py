@@ -154,6 +154,14 @@ class Settings(BaseSettings):
     )
     sweep_every: float = Field(1.0, description="the clock's beat: relay, rescue, verification due")
     shutdown_grace: float = Field(20.0, description="how long a stopping worker lets chunks finish")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="signs what webhooks are told of campaigns (HMAC-SHA256)"
+    )
+    webhook_hosts: str = Field(
+        "",
+        description="hosts, comma-separated, to which webhooks may go although they are in a"
+        " private network, or speak plain HTTP",
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(False, description="log lines as JSON, for machines")
 
@@ -253,6 +261,12 @@ class Settings(BaseSettings):
     def keys(self) -> list[str]:
         """The vault keys, first one first."""
         return [key.strip() for key in self.vault_keys.get_secret_value().split(",") if key.strip()]
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The hosts to which webhooks may go although they are plain or private."""
+        named = (each.strip() for each in self.webhook_hosts.split(","))
+        return frozenset(each for each in named if each)
 
 
 class _Alone(Settings):

@@ -30,6 +30,13 @@ SELECT 1 FROM campaigns WHERE state IN ('planning', 'awaiting_approval', 'schedu
 
 def upgrade() -> None:
     """Add the columns and tables."""
+    _add_columns()
+    _add_tables()
+    versions = sa.table("schema_versions", sa.column("revision"), sa.column("oldest_code"))
+    op.execute(versions.insert().values(revision=revision, oldest_code=_OLDEST_CODE))
+
+
+def _add_columns() -> None:
     for column in (
         sa.Column("run", sa.Text(), nullable=False, server_default="{}"),
         sa.Column("parent", sa.String(length=24), nullable=True),
@@ -47,6 +54,9 @@ def upgrade() -> None:
     op.add_column("edits", sa.Column("seen", sa.Text(), nullable=True))
     op.add_column("edits", sa.Column("people", sa.Integer(), nullable=True))
     op.add_column("edits", sa.Column("externals", sa.Integer(), nullable=True))
+
+
+def _add_tables() -> None:
     op.create_table(
         "controls",
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -72,8 +82,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhooks_due", "webhooks", ["next_at"], sqlite_where=due, postgresql_where=due
     )
-    versions = sa.table("schema_versions", sa.column("revision"), sa.column("oldest_code"))
-    op.execute(versions.insert().values(revision=revision, oldest_code=_OLDEST_CODE))
 
 
 def downgrade() -> None:

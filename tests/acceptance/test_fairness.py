@@ -15,7 +15,7 @@ import pytest
 
 from tests.fleet import Fleet, a_fleet, pause
 from tests.runs import fault, wait_for_end
-from worker.app import submit
+from worker.intake.producer import Order, submit
 from worker.model import ENDED, Policy
 
 pytestmark = pytest.mark.nightly
@@ -70,9 +70,11 @@ def start(fleet: Fleet, key: str, rows: Sequence[dict[str, str]], *, lane: str =
         writer.writeheader()
         writer.writerows(rows)
     return submit(
-        fleet.settings, fleet.store, path=str(path), key=key, reason="test", owner="test",
-        policy=Policy(), lane=lane,
-    ).campaign.id  # fmt: skip
+        fleet.settings,
+        fleet.store,
+        path=str(path),
+        order=Order(key=key, reason="test", owner="test", policy=Policy(), lane=lane),
+    ).campaign.id
 
 
 def lasted(fleet: Fleet, campaign_id: str, *, within_s: float = 120) -> float:

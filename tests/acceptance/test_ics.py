@@ -13,7 +13,7 @@ import pytest
 
 from tests.fleet import a_fleet
 from tests.runs import wait_for_end
-from worker.app import submit
+from worker.intake.producer import Order, submit
 from worker.model import Policy
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -55,9 +55,11 @@ def test_the_events_of_an_ics_file_are_moved(sqlite_url: str, tmp_path: Path) ->
         with fleet.edits.open(newline="") as file:
             asked = Counter(row["shift"] for row in csv.DictReader(file))
         campaign = submit(
-            fleet.settings, fleet.store, path=str(fleet.edits), key="k", reason="r", owner="o",
-            policy=Policy(past_events=True),
-        ).campaign.id  # fmt: skip
+            fleet.settings,
+            fleet.store,
+            path=str(fleet.edits),
+            order=Order(key="k", reason="r", owner="o", policy=Policy(past_events=True)),
+        ).campaign.id
         wait_for_end(fleet, campaign, within_s=60)
 
         outcomes = list(fleet.store.reading.outcomes(campaign))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fleet import a_fleet
 from tests.runs import ended_well, states, until, wait_for_end
-from worker.app import submit
+from worker.intake.producer import Order, submit
 from worker.model import EditState, Policy
 
 ACCOUNTS, EVENTS = 50, 200
@@ -24,10 +24,7 @@ def test_ten_thousand_edits_survive_a_killed_worker(database_url: str, tmp_path:
             fleet.settings,
             fleet.store,
             path=str(fleet.edits),
-            key="ten-thousand",
-            reason="test",
-            owner="test",
-            policy=Policy(),
+            order=Order(key="ten-thousand", reason="test", owner="test", policy=Policy()),
         )
         campaign = submitted.campaign.id
         until(lambda: states(fleet, campaign)[EditState.ACCEPTED] > 500, fleet, within_s=180)
@@ -35,5 +32,5 @@ def test_ten_thousand_edits_survive_a_killed_worker(database_url: str, tmp_path:
         wait_for_end(fleet, campaign)
 
         counts = ended_well(fleet, campaign, least=6000)
-        assert counts.total() == submitted.checked.rows >= ACCOUNTS * EVENTS
+        assert counts.total() == submitted.campaign.total >= ACCOUNTS * EVENTS
         assert set(counts) <= {EditState.VERIFIED, EditState.SKIPPED, EditState.UNCHANGED}, counts

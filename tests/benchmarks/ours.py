@@ -15,8 +15,8 @@ from tests.benchmarks.measured import Cost, Result, ask, first_call_at, result_o
 from tests.benchmarks.processes import cpu_s, peak_rss_mb
 from tests.benchmarks.scenarios import Plan, Scenario
 from tests.fleet import Fleet, a_fleet, pause
-from worker.app import submit
 from worker.embedded import postgres_server
+from worker.intake.producer import Order, submit
 from worker.model import ENDED, Calendar, Policy
 
 #: Worker processes by peer; two are what we recommend to begin with.
@@ -137,10 +137,9 @@ def submit_campaign(fleet: Fleet, *, verify: str = "all") -> str:
         fleet.settings,
         fleet.store,
         path=str(fleet.edits),
-        key="benchmark",
-        reason="benchmark",
-        owner="benchmark",
-        policy=Policy(verify=verify),
+        order=Order(
+            key="benchmark", reason="benchmark", owner="benchmark", policy=Policy(verify=verify)
+        ),
     )
     return submitted.campaign.id
 

@@ -29,7 +29,7 @@ from tests.benchmarks.processes import a_provider
 from tests.benchmarks.scenarios import Scenario
 from tests.world import World, a_world
 from worker import logs
-from worker.app import submit
+from worker.intake.producer import Order, submit
 from worker.model import ENDED, Policy
 from worker.settings import Settings
 from worker.tokens import Vault, generate_key
@@ -184,15 +184,14 @@ async def _measured(scenario: Scenario, samples: Samples | None) -> float:
 def _submitted(world: World, folder: Path) -> str:
     settings = world.engine.settings
     import_accounts(folder / "accounts.csv", world.store, settings)
-    with patch("worker.app.announce", return_value=""):  # nobody listens: `step` does the work
+    with patch(
+        "worker.intake.producer.announce", return_value=""
+    ):  # nobody listens: `step` does the work
         submitted = submit(
             settings,
             world.store,
             path=str(folder / "edits.csv"),
-            key="profile",
-            reason="benchmark",
-            owner="benchmark",
-            policy=Policy(),
+            order=Order(key="profile", reason="benchmark", owner="benchmark", policy=Policy()),
         )
     return submitted.campaign.id
 

@@ -42,6 +42,15 @@ def test_an_account_comes_back_as_it_was_imported(store: Store) -> None:
     assert [one.sub for one in store.accounts.all()] == ["acc_1", "acc_2"]
 
 
+def test_labels_are_those_that_accounts_have(store: Store) -> None:
+    """Campaigns select by them, and a misspelt one must not select nobody."""
+    assert store.accounts.labels() == set()
+    labels = {"acc_1": "paris", "acc_2": "Ünï", "acc_3": "paris", "acc_4": ""}
+    ours = [an_account(sub, label=label) for sub, label in labels.items()]
+    store.accounts.import_all(ours, actor="ada")
+    assert store.accounts.labels() == {"paris", "Ünï"}
+
+
 def test_tokens_are_in_no_repr(account: Account) -> None:
     """Not even sealed ones: a value is printed before one thinks (law 9)."""
     assert "sealed" not in repr(account) + repr(an_account())

@@ -127,7 +127,7 @@ def test_ctrl_c_when_it_is_saved_says_so(
     def pressed(*_: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("worker.app.announce", pressed)
+    monkeypatch.setattr("worker.intake.producer.announce", pressed)
     ended = shell(*SUBMIT)
     campaign = store.campaigns.get("k1")
     assert campaign is not None

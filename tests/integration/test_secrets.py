@@ -8,7 +8,7 @@ from pathlib import Path
 import redis
 
 from tests.fleet import a_fleet, pause
-from worker.app import submit
+from worker.intake.producer import Order, submit
 from worker.model import ENDED, Policy
 
 #: words that the simulator puts into people's calendars, and that appear nowhere else
@@ -28,10 +28,7 @@ def test_canaries_are_found_nowhere(tmp_path: Path, sqlite_url: str) -> None:
             fleet.settings,
             fleet.store,
             path=str(fleet.edits),
-            key="k",
-            reason="test",
-            owner="test",
-            policy=Policy(),
+            order=Order(key="k", reason="test", owner="test", policy=Policy()),
         ).campaign.id
         with redis.Redis.from_url(fleet.valkey.url) as client:
             deadline = time.monotonic() + 60

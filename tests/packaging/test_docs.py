@@ -7,6 +7,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.packaging.readme import ROOT
 from worker.cli.exits import ExitCode
 from worker.cli.main import app
 from worker.intake import COLUMNS, check, open_input
+from worker.intake.campaign import read_campaign
+from worker.intake.campaign.shape import schema
 from worker.model import CODE_HELP, Code
 from worker.report import RESULT_COLUMNS
 from worker.settings import Settings
@@ -199,6 +202,26 @@ def test_the_sample_inputs_have_no_problem(language: str, format_: str, tmp_path
     path.write_text(body, encoding="utf-8")
     with open_input(str(path), format=format_) as given:
         assert check(given, accounts=None).rows == 2
+
+
+def test_the_sample_campaign_has_no_problem(tmp_path: Path) -> None:
+    """It is copied and changed, as the other samples are."""
+    [body] = [body for kind, body in FENCE.findall(text_of("README.md")) if kind == "yaml"]
+    path = tmp_path / "campaign.yaml"
+    path.write_text(body, encoding="utf-8")
+    with open_input(str(path)) as given:
+        assert read_campaign(given).name == "office-move-paris"
+
+
+def test_every_key_of_campaigns_is_named() -> None:
+    """README tells at least that there are such things; the example and the schema tell more."""
+    section = text_of("README.md").partition("## Campaign files")[2].partition("\n## ")[0]
+    top = schema()["properties"]
+    inner = [top[name].get("properties", {}) for name in top]
+    keys = {*top, *(key for each in inner for key in each)}
+    keys |= {*top["transform"]["items"]["properties"]}
+    keys |= {*top["select"]["properties"]["match"]["properties"]}
+    assert {key for key in keys if f"`{key}`" not in section} <= {"version"}
 
 
 def test_the_nightly_sample_is_for_machines() -> None:

@@ -73,6 +73,10 @@ def test_exit_codes_tell_whose_turn_it_is() -> None:
             "line 3, shift '1 day': expected P1D",
         ),
         (Problem(line=3, column="", value="", message="too short"), "line 3: too short"),
+        (
+            Problem(line=3, column="run.at", value="noon", message="no time", position=9),
+            "line 3, column 9, run.at 'noon': no time",
+        ),
         (Problem(line=0, column="", value="", message="is empty"), "file: is empty"),
     ],
 )

@@ -59,17 +59,16 @@ def demo(
 
 def _campaign(world: World, out: Path) -> Snapshot:
     """Submit the edits, show them live, write the results."""
-    from worker.app import submit
+    from worker.intake.producer import Order, submit
 
     with opened_store(world.settings) as store:
         placed = submit(
             world.settings,
             store,
             path=str(world.edits),
-            key="demo",
-            reason="Show that it works",
-            owner="calpatch demo",
-            policy=Policy(),
+            order=Order(
+                key="demo", reason="Show that it works", owner="calpatch demo", policy=Policy()
+            ),
         )
         look, code = follow(
             world.settings, store, placed.campaign.id, wait_s=WAIT_S, check=world.check

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from worker.cli import (
     accounts,
     audit,
+    campaign_file,
     demo,
     doctor,
     limits,
@@ -49,8 +50,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    demo, validate, submit, status, results, why, limits, doctor, accounts, audit, prune, upkeep,
-    processes, simulate,
+    demo, campaign_file, validate, submit, status, results, why, limits, doctor, accounts, audit,
+    prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 

@@ -9,6 +9,9 @@ import typer
 from worker.errors import WorkerError
 from worker.settings import seconds
 
+#: characters that a person still reads
+LONGEST_REASON = 1000
+
 CampaignArgument: TypeAlias = Annotated[
     str | None,
     typer.Argument(metavar="CAMPAIGN", help="A campaign's id or key; without it, the latest."),
@@ -20,10 +23,10 @@ JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="One JSON object on stdout, for machines.")
 ]
 FileArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="FILE", help='A CSV or JSONL file; "-" reads standard input.')
+    str, typer.Argument(metavar="FILE", help='A CSV, JSONL or YAML file; "-" reads standard input.')
 ]
 FormatOption: TypeAlias = Annotated[
-    str | None, typer.Option("--format", help="csv or jsonl, where the name does not tell.")
+    str | None, typer.Option("--format", help="csv, jsonl or yaml, where the name does not tell.")
 ]
 
 
@@ -35,6 +38,14 @@ def wait_seconds(text: str | None) -> float | None:
         return seconds(text)
     except ValueError as wrong:
         raise wrong_option("--wait", text, str(wrong)) from wrong
+
+
+def reason_words(text: str) -> str:
+    """Return a reason as it is kept. Raises WrongOption for one that says nothing."""
+    words = text.strip()
+    if not words or len(words) > LONGEST_REASON or not words.isprintable():
+        raise WrongOption(f"--reason: expected 1 to {LONGEST_REASON} visible characters")
+    return words
 
 
 def chosen(option: str, text: str, *, among: tuple[str, ...]) -> str:

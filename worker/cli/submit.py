@@ -39,7 +39,7 @@ from worker.settings import Settings
 from worker.store import Store
 
 if TYPE_CHECKING:  # it brings all that an engine needs, which `--help` does not
-    from worker.app import Submitted
+    from worker.intake.producer import Submitted
 
 
 def register(app: typer.Typer) -> None:
@@ -125,7 +125,7 @@ def _place(settings: Settings, store: Store, order: Order, *, as_json: bool) -> 
 
 
 def _saved(settings: Settings, store: Store, order: Order, *, as_json: bool) -> Submitted:
-    from worker.app import submit_checked
+    from worker.intake.producer import submit_checked
 
     with open_input(order.file, format=order.format) as given:
         with bar("Checking the file", total=given.size, shown=not as_json) as progress:
@@ -133,10 +133,7 @@ def _saved(settings: Settings, store: Store, order: Order, *, as_json: bool) -> 
         if not order.yes:
             _ask(settings, checked, order)
         with bar("Saving the edits", total=checked.rows, shown=not as_json) as progress:
-            return submit_checked(
-                settings, store, given, checked, key=order.key, reason=order.reason,
-                owner=order.owner, policy=order.policy, lane=order.lane, progress=progress,
-            )  # fmt: skip
+            return submit_checked(settings, store, given, checked, order.placed, progress=progress)
 
 
 def _ask(settings: Settings, checked: Checked, order: Order) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from worker.cli.options import WrongOption, chosen
 from worker.cli.person import user_name
 from worker.model import Policy
+
+if TYPE_CHECKING:  # it brings Celery, which `--help` does not need
+    from worker.intake.producer import Order as Placed
 
 READINGS = ("refuse", "earlier", "later")
 LANES = ("bulk", "interactive")
@@ -63,6 +66,15 @@ class Order:
     policy: Policy
     lane: str
     yes: bool
+
+    @property
+    def placed(self) -> Placed:
+        """What is stored of it beside the edits."""
+        from worker.intake.producer import Order as Placed
+
+        return Placed(
+            key=self.key, reason=self.reason, owner=self.owner, policy=self.policy, lane=self.lane
+        )
 
     @classmethod
     def checked(

@@ -157,7 +157,13 @@ def problems_object(error: InvalidInput) -> dict[str, Any]:
         "error": error.message,
         "next_step": error.next_step,
         "problems": [
-            {"line": each.line, "column": each.column, "value": each.value, "message": each.message}
+            {
+                "line": each.line,
+                "position": each.position,
+                "column": each.column,
+                "value": each.value,
+                "message": each.message,
+            }
             for each in error.problems
         ],
         "more": error.more,

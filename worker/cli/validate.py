@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import NamedTuple
 
 import typer
 
@@ -12,7 +12,8 @@ from worker.cli.options import FileArgument, FormatOption, JsonOption
 from worker.cli.progress import bar
 from worker.cli.talk import give, give_json, plural, problems_object, tell, tell_error
 from worker.errors import InvalidInput, StoreUnavailable
-from worker.intake import Checked, check, open_input
+from worker.intake import Checked, Input, Known, check, open_input
+from worker.report import visible
 from worker.settings import Settings
 
 
@@ -24,36 +25,66 @@ def register(app: typer.Typer) -> None:
 def validate(
     file: FileArgument, *, format_: FormatOption = None, as_json: JsonOption = False
 ) -> None:
-    """Check a file of edits and list all its problems by line and column; no network, no change.
+    """Check a file of edits, or a campaign in YAML, and list all its problems by line and column.
 
-    Accounts are checked against the database when there is one.
+    No network, no change. Accounts are checked against the database when there is one.
     """
-    accounts, note = _known_accounts()
+    settings = Settings.load()
+    known, note = known_in(settings)
     try:
-        with (
-            open_input(file, format=format_) as given,
-            bar("Checking the file", total=given.size, shown=not as_json) as progress,
-        ):
-            checked = check(given, accounts=accounts, progress=progress)
+        with open_input(file, format=format_) as given:
+            if given.format == "yaml":
+                found = _campaign(settings, given, known)
+            else:
+                found = _edits(given, known, as_json)
     except InvalidInput as wrong:
         if as_json:
             give_json(problems_object(wrong))
         tell_error(wrong)
         raise typer.Exit(ExitCode.USAGE) from wrong
     if as_json:
-        give_json(_object(checked, accounts_checked=accounts is not None))
+        give_json(found.object | {"accounts_checked": known is not None, "problems": []})
     else:
-        for line in described(checked):
-            give(line)
+        for line in found.lines:
+            give(visible(line))
     if note:
         tell(note)
 
 
-def _known_accounts() -> tuple[Collection[str] | None, str]:
-    """Return the accounts there are; None, with what to say, when nobody can tell."""
+class _Valid(NamedTuple):
+    """What a good file says: in lines, and for machines."""
+
+    lines: list[str]
+    object: dict[str, object]
+
+
+def _edits(given: Input, known: Known | None, as_json: bool) -> _Valid:
+    with bar("Checking the file", total=given.size, shown=not as_json) as progress:
+        accounts = known.accounts if known else None
+        checked = check(given, accounts=accounts, progress=progress)
+    return _Valid(described(checked), _object(checked))
+
+
+def _campaign(settings: Settings, given: Input, known: Known | None) -> _Valid:
+    from worker.intake.campaign import described as in_words
+    from worker.intake.campaign import read_campaign
+
+    campaign = read_campaign(given, known=known, webhook_hosts=settings.allowed_hosts)
+    lines = in_words(campaign)
+    about: dict[str, object] = {
+        "campaign": campaign.name,
+        "reason": campaign.reason,
+        "digest": campaign.digest(),
+        "described": lines,
+    }
+    return _Valid([*lines, "no problems"], about)
+
+
+def known_in(settings: Settings) -> tuple[Known | None, str]:
+    """Return the accounts and labels there are; None, with what to say, when nobody can tell."""
     try:
-        with opened_store(Settings.load()) as store:
-            return store.accounts.subs(), ""
+        with opened_store(settings) as store:
+            return Known(store.accounts.subs(), store.accounts.labels()), ""
     except StoreUnavailable as down:
         return None, f"The accounts were not checked: {down.message}"
 
@@ -73,15 +104,13 @@ def described(checked: Checked) -> list[str]:
     return lines
 
 
-def _object(checked: Checked, *, accounts_checked: bool) -> dict[str, object]:
+def _object(checked: Checked) -> dict[str, object]:
     return {
         "edits": checked.rows,
         "accounts": dict(checked.accounts),
-        "accounts_checked": accounts_checked,
         "duplicates": checked.duplicates,
         "without_date_hint": checked.unhinted,
         "first_date": checked.first_hint,
         "last_date": checked.last_hint,
         "digest": checked.digest,
-        "problems": [],
     }

@@ -77,6 +77,7 @@ def to_event(wire: WireEvent, *, people: bool = False) -> Event:
     Raises Unreadable when its times make no sense.
     """
     options = wire.options
+    about = to_about(wire) if people else About()
     return Event(
         calendar_id=wire.calendar_id,
         event_uid=wire.event_uid,
@@ -87,12 +88,13 @@ def to_event(wire: WireEvent, *, people: bool = False) -> Event:
             location=_place(wire.location),
             transparency=wire.transparency or "unknown",
             conference=bool(wire.conferencing or wire.meeting_url),
+            organizer=about.organizer,
         ),
         managed=wire.event_id not in (None, ""),
         deleted=wire.deleted is True,
         recurring=wire.recurring is True or wire.series_identifier not in (None, ""),
         can_update=options is not None and options.update is True,
-        about=to_about(wire) if people else About(),
+        about=about,
     )
 
 

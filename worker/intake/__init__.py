@@ -5,13 +5,15 @@
         for row in rows(file, checked):
             ...
 
+A campaign in YAML, which selects its events, is read by `worker.intake.campaign`.
+
 Nothing here reaches the network or the database.
 """
 
 from worker.intake.edit import COLUMNS
 from worker.intake.passes import Checked, check, rows
 from worker.intake.row import Row, change_digest
-from worker.intake.source import Format, Input, Source, open_input
+from worker.intake.source import Format, Input, Known, Source, open_input
 from worker.sheets import RESULT_COLUMNS
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Checked",
     "Format",
     "Input",
+    "Known",
     "Row",
     "Source",
     "change_digest",

@@ -112,6 +112,10 @@ def _edits(
         case "jsonl":
             reader = EditReader(found, accounts=accounts, names=NAMES)
             return JsonlFile(lines, found=found, reader=reader, bulk=bulk)
+        case "yaml":
+            raise refused(
+                "a campaign in YAML selects its events instead of listing edits; plan it first"
+            )
     assert_never(format_)
 
 

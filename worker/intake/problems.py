@@ -53,15 +53,26 @@ class Problems:
         self.count = 0
 
     def note(
-        self, error: str | ValueError, *, line: int, column: str = "", value: str = ""
+        self,
+        error: str | ValueError,
+        *,
+        line: int,
+        column: str = "",
+        value: str = "",
+        position: int = 0,
     ) -> None:
-        """Takes down one problem; `line` 0 is the file as a whole."""
+        """Takes down one problem; `line` 0 is the file as a whole, `position` 0 the whole line."""
         self.count += 1
         if len(self.kept) < self._room:
             message = self._sentence(error) if isinstance(error, CellError) else str(error)
-            self.kept.append(
-                Problem(line=line, column=shown(column), value=shown(value), message=message)
+            problem = Problem(
+                line=line,
+                column=shown(column),
+                value=shown(value),
+                message=message,
+                position=position,
             )
+            self.kept.append(problem)
 
     def _sentence(self, error: CellError) -> str:
         key = (error.wrong, error.wanted)
@@ -76,7 +87,8 @@ class Problems:
     def refuse(self) -> None:
         """Raises InvalidInput when there is any problem, with the first ones by their lines."""
         if self.count:
-            kept = sorted(self.kept, key=lambda problem: problem.line)[: self.limit]
+            kept = sorted(self.kept, key=lambda problem: (problem.line, problem.position))
+            kept = kept[: self.limit]
             raise InvalidInput(kept, more=self.count - len(kept))
 
 

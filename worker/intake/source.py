@@ -5,22 +5,36 @@ Its beginning is looked at before it is read, so it must be possible to go back.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from io import SEEK_END
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO, Literal, TypeAlias, cast
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias, cast
 
 from worker.intake.problems import refused
 from worker.store import Spool
 
-Format: TypeAlias = Literal["csv", "jsonl"]
+#: edits line by line, or (yaml) a campaign that selects its events
+Format: TypeAlias = Literal["csv", "jsonl", "yaml"]
 
-_SUFFIXES: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+#: how a campaign begins, below comments and blank lines
+_CAMPAIGN = re.compile(
+    rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*"
+    rb"(?:---|(?:version|campaign|select|transform|guards|run|notify)[ \t]*:)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +54,20 @@ class Input:
     format: Format
     stream: BinaryIO
     spool: Spool = field(default_factory=Spool, repr=False, compare=False)
+    #: where files that a campaign names are looked for; None: nowhere
+    folder: Path | None = None
 
     @property
     def size(self) -> int:
         """Bytes of it."""
         return self.stream.seek(0, SEEK_END)
+
+
+class Known(NamedTuple):
+    """The accounts that there are, and the labels that they have."""
+
+    accounts: Collection[str]
+    labels: Collection[str]
 
 
 @contextmanager
@@ -57,10 +80,11 @@ def open_input(
     """Opens a file, or standard input when the path is "-".
 
     The format is the one given, or that of the suffix; without either, a first character "{" means
-    JSONL, with which no CSV header begins. Raises InvalidInput when there is nothing to read.
+    JSONL and a key of a campaign YAML, with neither of which a CSV header begins. Raises
+    InvalidInput when there is nothing to read.
     """
     if format is not None and format not in _SUFFIXES.values():
-        raise refused(f"unknown format {format}; give csv or jsonl")
+        raise refused(f"unknown format {format}; give csv, jsonl or yaml")
     name = "standard input" if path == "-" else path
     with (
         _opened(path, stdin) as source,
@@ -68,7 +92,14 @@ def open_input(
         closing(Spool()) as spool,
     ):
         known = cast("Format | None", format) or _SUFFIXES.get(Path(path).suffix.lower())
-        yield Input(name=name, format=known or _sniffed(stream), stream=stream, spool=spool)
+        folder = Path() if path == "-" else Path(path).parent
+        yield Input(
+            name=name,
+            format=known or _sniffed(stream),
+            stream=stream,
+            spool=spool,
+            folder=folder,
+        )
 
 
 @contextmanager
@@ -99,4 +130,6 @@ def _rewindable(source: BinaryIO) -> Iterator[BinaryIO]:
 def _sniffed(stream: BinaryIO) -> Format:
     stream.seek(0)
     head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return "jsonl" if head.startswith(b"{") else "csv"
+    if head.startswith(b"{"):
+        return "jsonl"
+    return "yaml" if _CAMPAIGN.match(head) else "csv"

@@ -96,6 +96,15 @@ def transparency(text: str) -> str:
     return text
 
 
+def control_in(text: str) -> CellError | None:
+    """Says where a text has a control character; None when it has none."""
+    found = _CONTROL.search(text)
+    if found is None:
+        return None
+    at = f"U+{ord(found[0]):04X} at character {found.start() + 1}"
+    return CellError(f"a control character, {at}", step="remove it")
+
+
 def _text(text: str, *, longest: int) -> str:
     if text in SPREADSHEET_ERRORS:
         raise CellError("a formula has failed here", step="correct the spreadsheet")
@@ -108,9 +117,8 @@ def _plain(text: str, *, longest: int) -> str:
     """Checks length and characters; line ends come out as line feeds."""
     if not text.isprintable():
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if found := _CONTROL.search(text):
-            at = f"U+{ord(found[0]):04X} at character {found.start() + 1}"
-            raise CellError(f"a control character, {at}", step="remove it")
+        if (error := control_in(text)) is not None:
+            raise error
     if len(text) > longest:
         raise CellError(
             f"{len(text):,} characters; at most {longest:,} are taken", step="shorten it"

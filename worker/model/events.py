@@ -46,7 +46,8 @@ class Image(Value, frozen=True, kw_only=True, omit_defaults=True):
     """An event's editable fields at one moment: a before-image, a target, or what a read shows.
 
     `location` is the description part only; `conference` tells whether a conference link was there,
-    which is never written but checked afterwards (features §4, 13).
+    which is never written but checked afterwards (features §4, 13). `organizer` is an address that
+    plans group by, "" where it was not asked for; it is neither compared nor written.
     """
 
     when: When
@@ -55,6 +56,7 @@ class Image(Value, frozen=True, kw_only=True, omit_defaults=True):
     location: str = ""
     transparency: str = "unknown"
     conference: bool = False
+    organizer: str = ""
 
 
 class About(Value, frozen=True, kw_only=True, omit_defaults=True):

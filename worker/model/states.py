@@ -103,26 +103,21 @@ FINAL = frozenset(state for state, arrows in TRANSITIONS.items() if not arrows)
 
 _C = CampaignState
 _CANCEL = frozenset({_C.CANCELLING, _C.FAILED})
+_DONE = frozenset({_C.COMPLETED, _C.COMPLETED_WITH_ERRORS})
 
 CAMPAIGN_TRANSITIONS: dict[CampaignState, frozenset[CampaignState]] = {
     _C.DRAFT: frozenset({_C.PLANNING, _C.RUNNING}) | _CANCEL,
     # RUNNING: approved beforehand, as a pipeline's are; completed: there is nothing to change
-    _C.PLANNING: frozenset(
-        {_C.AWAITING_APPROVAL, _C.SCHEDULED, _C.RUNNING, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS}
-    )
-    | _CANCEL,
+    _C.PLANNING: frozenset({_C.AWAITING_APPROVAL, _C.SCHEDULED, _C.RUNNING}) | _DONE | _CANCEL,
     _C.AWAITING_APPROVAL: frozenset({_C.SCHEDULED, _C.RUNNING}) | _CANCEL,
-    _C.SCHEDULED: frozenset({_C.RUNNING, _C.PAUSED}) | _CANCEL,
+    _C.SCHEDULED: frozenset({_C.RUNNING, _C.PAUSED}) | _DONE | _CANCEL,
     # SCHEDULED: outside of its hours
-    _C.RUNNING: frozenset(
-        {_C.PAUSED, _C.SCHEDULED, _C.VERIFYING, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS}
-    )
-    | _CANCEL,
-    _C.PAUSED: frozenset({_C.RUNNING, _C.SCHEDULED}) | _CANCEL,
+    _C.RUNNING: frozenset({_C.PAUSED, _C.SCHEDULED, _C.VERIFYING}) | _DONE | _CANCEL,
+    # completed: what was on its way was all that was left
+    _C.PAUSED: frozenset({_C.RUNNING, _C.SCHEDULED}) | _DONE | _CANCEL,
     # back to RUNNING: a rescued chunk still had edits in doubt, which must be settled first;
     # PAUSED: so that these wait as well
-    _C.VERIFYING: frozenset({_C.RUNNING, _C.PAUSED, _C.COMPLETED, _C.COMPLETED_WITH_ERRORS})
-    | _CANCEL,
+    _C.VERIFYING: frozenset({_C.RUNNING, _C.PAUSED}) | _DONE | _CANCEL,
     # FAILED: it was calpatch itself that stopped, for one of ABORT_REASONS; EXPIRED: nobody has
     # approved the plan in time
     _C.CANCELLING: frozenset({_C.CANCELLED, _C.FAILED, _C.EXPIRED}),

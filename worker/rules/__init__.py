@@ -66,7 +66,7 @@ from worker.rules.sharing import (
     share_out,
     weight_of,
 )
-from worker.rules.shift import NotForAllDay, format_shift, moved, parse_shift
+from worker.rules.shift import NotForAllDay, format_shift, moved, parse_length, parse_shift
 from worker.rules.states import (
     adds_up,
     check_campaign,
@@ -75,7 +75,13 @@ from worker.rules.states import (
     stopped_code,
     stopped_state,
 )
-from worker.rules.threshold import Streak, parse_threshold, tripped, tripped_in_a_row
+from worker.rules.threshold import (
+    Streak,
+    format_threshold,
+    parse_threshold,
+    tripped,
+    tripped_in_a_row,
+)
 from worker.rules.transform import is_relative, transformed
 from worker.rules.turns import PLAIN_TURN, FairLine, Place, Turn
 from worker.rules.verify import Mismatch, NotYet, Proof, Proven, Unproven, judge_proof
@@ -163,6 +169,7 @@ __all__ = [
     "find_zone",
     "format_seconds",
     "format_shift",
+    "format_threshold",
     "in_doubt",
     "is_calm",
     "is_in_sight",
@@ -181,6 +188,7 @@ __all__ = [
     "next_try",
     "normalised",
     "opens_at",
+    "parse_length",
     "parse_moment",
     "parse_shift",
     "parse_threshold",

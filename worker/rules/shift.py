@@ -14,7 +14,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from worker.model import AllDay, Policy, Shift, Timed, When
+from worker.model import AllDay, Lasting, Policy, Shift, Timed, When
 from worker.rules.zones import Ambiguous, local_time, resolved
 
 #: Days; the readable window spans 243, so whatever is longer is a slip of the hand.
@@ -39,20 +39,35 @@ def parse_shift(text: str, *, elapsed: bool = False) -> Shift:
     P1D is a day, PT24H twenty-four hours: the same on a timed event, but only days move an all-day
     one. Raises ValueError, whose message says what to write instead.
     """
+    days, seconds = _parsed(text, written="-P1D, P1W, PT30M or P1DT2H")
+    shift = Shift(days=days, seconds=seconds, elapsed=elapsed)
+    if not shift.delta:
+        raise ValueError("a shift by nothing changes nothing")
+    return shift
+
+
+def parse_length(text: str) -> Lasting:
+    """Return how long an ISO 8601 duration lasts; ValueError says what to write instead."""
+    days, seconds = _parsed(text, written="PT30M, P1D or P1DT2H")
+    if days < 0 or seconds < 0:
+        raise ValueError("nothing lasts less than no time; leave the minus out")
+    if not (days or seconds):
+        raise ValueError("no time at all; write PT30M, P1D or P1DT2H")
+    return Lasting(days=days, seconds=seconds)
+
+
+def _parsed(text: str, *, written: str) -> tuple[int, int]:
+    """Return the days and seconds of a duration, both with its sign."""
     match = _DURATION.fullmatch(text.strip().upper())
     if match is None or not any(match.groups()[1:]):
-        raise ValueError("not an ISO 8601 duration; write -P1D, P1W, PT30M or P1DT2H")
+        raise ValueError(f"not an ISO 8601 duration; write {written}")
     sign, years, months, weeks, days, *clock = match.groups()
     if years or months:
         raise ValueError("years and months differ in length; give days")
-    factor = -1 if sign == "-" else 1
-    whole = 7 * _whole_days(weeks) + _whole_days(days)
-    shift = Shift(days=factor * whole, seconds=factor * _clock_seconds(clock), elapsed=elapsed)
-    if not shift.delta:
-        raise ValueError("a shift by nothing changes nothing")
-    if abs(shift.delta) > timedelta(days=MAX_SHIFT_DAYS):
+    whole, seconds = 7 * _whole_days(weeks) + _whole_days(days), _clock_seconds(clock)
+    if whole * 86_400 + seconds > MAX_SHIFT_DAYS * 86_400:
         raise ValueError(f"longer than {MAX_SHIFT_DAYS} days")
-    return shift
+    return (-whole, -seconds) if sign == "-" else (whole, seconds)
 
 
 def _whole_days(text: str | None) -> int:

@@ -116,5 +116,12 @@ def parse_threshold(text: str) -> Threshold:
     raise ValueError("no threshold of failures; write a share such as 5%, a number, or none")
 
 
+def format_threshold(threshold: Threshold) -> str:
+    """Return the text from which `parse_threshold` makes a threshold like it."""
+    if threshold.count is not None:
+        return str(threshold.count)
+    return "none" if threshold.percent is None else f"{threshold.percent:g}%"
+
+
 def _is_tried(state: EditState, code: str) -> bool:
     return state in _TRIED and code not in _OF_ACCOUNTS

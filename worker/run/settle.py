@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from worker.model import Calendar, Code, EditState, Image
 from worker.rules import (
     Change,
@@ -84,6 +86,12 @@ def _as_planned(
         policy=work.hold.claim.campaign.policy,
         now=work.engine.clock.now(),
     )
+    if isinstance(carried, Change):
+        # Who organizes an event is asked for once, by the plan.
+        kept = {"organizer": before.organizer}
+        carried = replace(
+            carried, before=replace(carried.before, **kept), target=replace(carried.target, **kept)
+        )
     return _decided(work, edit, carried)
 
 

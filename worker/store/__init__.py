@@ -46,6 +46,7 @@ from worker.store.values import (
     Standing,
     Step,
 )
+from worker.store.webhooks import Delivery, Webhooks
 
 __all__ = [
     "OUTAGE",
@@ -58,6 +59,7 @@ __all__ = [
     "Campaign",
     "Claim",
     "Database",
+    "Delivery",
     "Due",
     "Edit",
     "EditRow",
@@ -112,6 +114,7 @@ class Store:
         self.erasing = Erasing(database)
         self.plans = Plans(database)
         self.again = Again(database)
+        self.webhooks = Webhooks(database)
         self.steering = Steering(database)
         self.pruning = Pruning(database)
         self.rotation = Rotation(database)

@@ -73,6 +73,12 @@ class Accounts:
         with self._database.read() as connection:
             return set(connection.execute(text("SELECT sub FROM accounts")).scalars())
 
+    def labels(self) -> set[str]:
+        """Return the labels that accounts have; none is the empty one."""
+        with self._database.read() as connection:
+            sql = "SELECT DISTINCT label FROM accounts WHERE label <> ''"
+            return set(connection.execute(text(sql)).scalars())
+
     def all(self) -> list[Account]:
         """Return all accounts, by name."""
         return self._select("ORDER BY a.sub", {})

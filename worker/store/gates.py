@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from worker.model import CampaignState, Run
+from worker.store import webhooks
 from worker.store.binding import digest_of_heads
 from worker.store.canaries import set_apart
 from worker.store.chains import note_campaign
@@ -72,6 +73,8 @@ def finish_planning(database: Database, connection: Connection, *, campaign_id: 
     else:
         said = why if campaign.run.is_automatic else ""
         set_state(connection, campaign, _S.AWAITING_APPROVAL, why=said)
+        news = webhooks.HELD if said else webhooks.PLANNED
+        webhooks.tell(database, connection, campaign, news, state=_S.AWAITING_APPROVAL, why=said)
 
 
 def planned_totals(connection: Connection, campaign_id: str) -> PlanTotals:
@@ -106,7 +109,7 @@ def first_state(connection: Connection, run: Run) -> tuple[CampaignState, str]:
     frozen = freeze_in(connection)
     if frozen is not None:
         return _S.PAUSED, f"{FROZEN}{frozen.reason}"
-    return (_S.SCHEDULED if run.has_hours else _S.RUNNING), ""
+    return (_S.SCHEDULED, "") if run.has_hours else (_S.RUNNING, "")
 
 
 def judge_canary(database: Database, connection: Connection, *, campaign_id: str) -> None:
@@ -119,7 +122,9 @@ def judge_canary(database: Database, connection: Connection, *, campaign_id: str
     ).all()
     why = _unproven(found)
     if why:
-        set_state(connection, campaign, _S.PAUSED, why=f"{HELD_BY_CANARY}{why}")
+        said = f"{HELD_BY_CANARY}{why}"
+        set_state(connection, campaign, _S.PAUSED, why=said)
+        webhooks.tell(database, connection, campaign, webhooks.HELD, state=_S.PAUSED, why=said)
         note = Note(actor=ITSELF, action="campaign.held", code="canary", detail={"why": why})
     else:
         release_held(connection, campaign_id)

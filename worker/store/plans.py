@@ -119,15 +119,6 @@ class Plans:
 
         return self._with(campaign_id, work)
 
-    def expired(self) -> list[str]:
-        """Return the plans that nobody has approved in time."""
-        sql = (
-            "SELECT id FROM campaigns WHERE state = 'awaiting_approval'"
-            f" AND expires_at <= {self._database.now_sql}"
-        )
-        with self._database.read() as connection:
-            return list(connection.execute(text(sql)).scalars())
-
     def expire(self, campaign_id: str) -> bool:
         """End a plan that nobody has approved in time; False when somebody has."""
 

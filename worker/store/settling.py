@@ -9,10 +9,11 @@ from sqlalchemy import Connection, text
 
 from worker.model import CampaignState, EditState
 from worker.rules import final_campaign_state, stopped_state
+from worker.store import webhooks
 from worker.store.binding import digest_of_heads
 from worker.store.chains import note_campaign
 from worker.store.database import Database
-from worker.store.gates import finish_planning, judge_canary
+from worker.store.gates import finish_planning, judge_canary, locked
 from worker.store.tables import HELD_UNTIL
 from worker.store.values import Note
 
@@ -118,7 +119,7 @@ def settle(database: Database, connection: Connection, *, campaign_id: str) -> b
 
 def unsettled(connection: Connection) -> list[str]:
     """Return the campaigns whose state does not follow their chunks yet."""
-    going = "('planning', 'running', 'verifying', 'cancelling')"
+    going = "('planning', 'scheduled', 'running', 'paused', 'verifying', 'cancelling')"
     looks = map(Look.of, connection.execute(text(f"{_LOOK} c.state IN {going}")))
     return [look.id for look in looks if not look.is_settled]
 
@@ -134,6 +135,8 @@ def next_state(look: Look) -> CampaignState | None:
             return _S.RUNNING if look.is_busy else _S.VERIFYING
         case _S.CANCELLING if not look.is_open:
             return stopped_state(look.why)
+        case _S.PAUSED | _S.SCHEDULED if not look.is_open:
+            return None  # what was on its way has come home, and there is nothing else
         case state:
             return state
 
@@ -165,6 +168,9 @@ def _end(
     }
     note = Note(actor="calpatch", action=f"campaign.{state}", detail=detail)
     note_campaign(database, connection, notes=[note], campaign_id=campaign_id)
+    campaign = locked(connection, campaign_id)
+    if campaign is not None:
+        webhooks.tell(database, connection, campaign, webhooks.FINISHED, state=state)
     return True
 
 

@@ -7,15 +7,17 @@ is its reason. Workers ask for the state at least once a second (`engine.ASK_EVE
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, or_, select, text
 
 from worker.errors import Held as HeldBack
 from worker.errors import NotFound
 from worker.model import ENDED, CampaignState, Run
 from worker.rules import check_campaign
+from worker.store import webhooks
 from worker.store.chains import note_campaign, note_named
 from worker.store.controls import Freeze, freeze_in, lift_freeze, refuse_frozen, set_freeze
 from worker.store.database import Database
@@ -28,6 +30,8 @@ from worker.store.gates import (
     set_run,
     set_state,
 )
+from worker.store.rows import campaign_of
+from worker.store.tables import campaigns
 from worker.store.values import Campaign, Note
 
 _S = CampaignState
@@ -60,6 +64,10 @@ class Steering:
             why = f"{HELD}{reason}" if code else reason
             set_state(connection, campaign, _S.PAUSED, why=why)
             self._note(connection, campaign, actor, action, reason=reason, code=code)
+            if code:
+                webhooks.tell(
+                    self._database, connection, campaign, webhooks.HELD, state=_S.PAUSED, why=why
+                )
             return True
 
         return self._with(campaign_id, work)
@@ -138,6 +146,20 @@ class Steering:
             return True
 
         return self._with(campaign_id, work)
+
+    def timed(self) -> tuple[datetime | None, list[Campaign]]:
+        """Return the campaigns that time may move: plans that wait, hours and deadlines.
+
+        With the database's own time, None when there are none: one statement, asked every second.
+        """
+        states = [_S.AWAITING_APPROVAL, _S.SCHEDULED, _S.RUNNING, _S.PAUSED]
+        waits = campaigns.c.state == _S.AWAITING_APPROVAL
+        query = select(*campaigns.c, self._database.now().label("now")).where(
+            campaigns.c.state.in_(states), or_(waits, campaigns.c.run != "{}")
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return (rows[0].now if rows else None), [campaign_of(row) for row in rows]
 
     # ------------------------------------------------------------ everybody
 

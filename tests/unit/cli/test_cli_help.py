@@ -16,7 +16,8 @@ from worker.cli.main import app
 DOCUMENTED = {
     "simulate", "migrate", "accounts import", "accounts list", "accounts check", "accounts forget",
     "accounts erase", "prune",
-    "keys new", "keys list", "keys rotate", "validate", "submit", "work", "beat", "status", "list",
+    "keys new", "keys list", "keys rotate", "init", "schema", "validate",
+    "submit", "work", "beat", "status", "list",
     "results", "why", "limits",
     "doctor", "audit verify", "demo",
 }  # fmt: skip

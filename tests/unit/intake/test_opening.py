@@ -33,6 +33,13 @@ def refusal(path: str, **options: str) -> str:
         ("edits", CSV, "csv"),
         ("edits", JSONL, "jsonl"),
         ("edits.txt", "\ufeff\n " + JSONL, "jsonl"),
+        ("campaign.yaml", "", "yaml"),
+        ("CAMPAIGN.YML", "a,b", "yaml"),
+        ("campaign", "version: 1\n", "yaml"),
+        ("campaign", "\ufeff# Ours\r\n\r\n  # of two lines\r\ncampaign : {}\r\n", "yaml"),
+        ("campaign", "---\na: b\n", "yaml"),
+        ("edits", "# version: 1\n" + CSV, "csv"),
+        ("edits", "version,campaign\n", "csv"),
     ],
 )
 def test_the_format_is_that_of_the_suffix_or_plain_to_see(
@@ -56,7 +63,7 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     """A typing error must not end as a guess."""
     path = tmp_path / "edits.csv"
     path.write_text(CSV)
-    assert refusal(str(path), format="xml") == "unknown format xml; give csv or jsonl"
+    assert refusal(str(path), format="xml") == "unknown format xml; give csv, jsonl or yaml"
 
 
 def test_a_file_is_closed_afterwards(tmp_path: Path) -> None:
@@ -129,3 +136,25 @@ def test_a_file_is_opened_where_there_is_no_standard_input(
     path.write_text(CSV)
     with open_input(str(path)) as opened:
         assert check(opened, accounts=None).rows == 1
+
+
+def test_files_that_an_input_names_are_beside_it(tmp_path: Path) -> None:
+    """A campaign may name a file of accounts; from a pipe, it is looked for where we are."""
+    path = tmp_path / "campaign.yaml"
+    path.write_text("")
+    with open_input(str(path)) as opened:
+        assert opened.folder == tmp_path
+    with open_input("-", stdin=io.BytesIO(b"version: 1")) as opened:
+        assert (opened.folder, opened.format) == (Path(), "yaml")
+
+
+def test_a_campaign_is_no_list_of_edits(tmp_path: Path) -> None:
+    """Whoever submits one as edits learns what it is."""
+    path = tmp_path / "campaign.yaml"
+    path.write_text("version: 1")
+    with open_input(str(path)) as opened, pytest.raises(InvalidInput) as caught:
+        check(opened, accounts=None)
+    [problem] = caught.value.problems
+    assert problem.message == (
+        "a campaign in YAML selects its events instead of listing edits; plan it first"
+    )

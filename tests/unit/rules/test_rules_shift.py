@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import a_policy, all_day, day, timed, utc
-from worker.model import AllDay, Policy, Shift, Timed
-from worker.rules import Ambiguous, NotForAllDay, format_shift, moved, parse_shift
+from worker.model import AllDay, Lasting, Policy, Shift, Timed
+from worker.rules import (
+    Ambiguous,
+    NotForAllDay,
+    format_shift,
+    moved,
+    parse_length,
+    parse_shift,
+)
 
 STRICT = Policy()
 
@@ -33,6 +40,38 @@ STRICT = Policy()
 def test_iso_durations_are_read(text: str, days: int, seconds: int) -> None:
     """Weeks and days stay days, because only those move an all-day event."""
     assert parse_shift(text) == Shift(days=days, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("PT45M", Lasting(seconds=2700)),
+        ("P1W1D", Lasting(days=8)),
+        ("+P1DT1.5H", Lasting(days=1, seconds=5400)),
+        ("P400D", Lasting(days=400)),
+    ],
+)
+def test_lengths_are_read(text: str, meant: Lasting) -> None:
+    """They are durations, too, but nothing lasts less than no time."""
+    assert parse_length(text) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("-PT1H", "leave the minus out"),
+        ("-P1D", "leave the minus out"),
+        ("PT0S", "no time at all"),
+        ("-P0D", "no time at all"),
+        ("P1M", "months differ in length; give days"),
+        ("P401D", "longer than 400 days"),
+        ("an hour", "not an ISO 8601 duration; write PT30M"),
+    ],
+)
+def test_what_is_no_length_is_refused(text: str, reason: str) -> None:
+    """Each refusal says what to write instead."""
+    with pytest.raises(ValueError, match=reason):
+        parse_length(text)
 
 
 @pytest.mark.parametrize(

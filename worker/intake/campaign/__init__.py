@@ -1,0 +1,21 @@
+"""Campaign files in YAML: what is selected, how it is changed, and how that is carried out.
+
+with open_input("campaign.yaml") as file:
+    campaign = read_campaign(file)
+"""
+
+from worker.intake.campaign.described import described
+from worker.intake.campaign.file import example, read_campaign
+from worker.intake.campaign.shape import schema_text
+from worker.intake.campaign.value import NEWS, CampaignFile, News, Notify
+
+__all__ = [
+    "NEWS",
+    "CampaignFile",
+    "News",
+    "Notify",
+    "described",
+    "example",
+    "read_campaign",
+    "schema_text",
+]
