@@ -24,6 +24,7 @@ from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
 from worker.engine import Engine, herald_of
 from worker.limits import CappedLimiter, MemoryLimiter, Rate, parse_rate
 from worker.model import ENDED, CampaignState, Patch, Policy, Run, Shift
+from worker.rules import is_relative
 from worker.run import run_chunk
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour, Simulator, SimulatorServer
@@ -203,7 +204,7 @@ class World:
             patch=msgspec.json.encode(patch).decode(),
             cells=json.dumps([str(number)]),
             change_digest=f"{number:08x}{abs(hash(patch)) % 2**64:016x}",
-            relative=isinstance(patch.move, Shift),
+            relative=is_relative(patch),
             duplicate=False,
         )
 

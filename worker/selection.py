@@ -17,8 +17,16 @@ import msgspec
 from worker.cronofy import Access, CallCount
 from worker.engine import Engine
 from worker.errors import CredentialsLocked, NotPermitted, TokenLost
-from worker.model import Calendar, Event, EventKey, Op, Patch, Select, Shift
-from worker.rules import ReadWindow, Turn, matches, readable_window, starts_within, utc_days
+from worker.model import Calendar, Event, EventKey, Op, Patch, Select
+from worker.rules import (
+    ReadWindow,
+    Turn,
+    is_relative,
+    matches,
+    readable_window,
+    starts_within,
+    utc_days,
+)
 from worker.store import Account, EditRow
 from worker.tokens import Session
 
@@ -86,7 +94,8 @@ async def selected_rows(
     read. Raises the API's and the limiter's errors: half a selection is none.
     """
     accounts = accounts_meant(await engine.db(engine.store.accounts.all), select)
-    patch, relative = _encode(Patch(ops=tuple(ops))).decode(), _is_relative(ops)
+    asked = Patch(ops=tuple(ops))
+    patch, relative = _encode(asked).decode(), is_relative(asked)
     frozen, line_no = sha256(), 0
     for first in range(0, len(accounts), AT_ONCE):
         some = accounts[first : first + AT_ONCE]
@@ -141,7 +150,7 @@ async def _read_on(
         return []
     found.calendars += len(meant)
     own: Collection[str] = ()
-    if select.match.organizer is not None:
+    if select.match.organizer is not None or select.match.organizer_domains:
         info = await session.use(lambda access: client.account(access, calls=calls))
         own = info.addresses
     names = sorted(calendar.calendar_id for calendar in meant)
@@ -176,10 +185,6 @@ def window_of(select: Select, engine: Engine) -> ReadWindow | None:
     shown = readable_window(engine.clock.now().date())
     first, last = max(first, shown.first), min(last, shown.last)
     return ReadWindow(first=first, last=last) if first <= last else None
-
-
-def _is_relative(ops: Sequence[Op]) -> bool:
-    return any(isinstance(op, Shift) for op in ops)
 
 
 def _day(event: Event) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tests.world import CALENDAR, HOUR, a_world, event_uid
 from worker.errors import Held
-from worker.model import CampaignState, Patch, Policy, Run
+from worker.model import CampaignState, Patch, Policy, Replace, Run
 from worker.simulator.values import Attendee
 
 VERIFIED = ("verified", "verified")
@@ -172,3 +172,34 @@ async def test_a_canary_that_is_not_proven_holds_the_rest(sqlite_url: str) -> No
         assert world.store.steering.resume(campaign, actor="boss", reason="looked at it")
         outcomes = await world.drain(campaign)
         assert sorted(code for _, code in outcomes.values()) == ["no_effect"] * 2 + ["verified"] * 8
+
+
+async def test_guards_hold_until_the_edit_is_sent(sqlite_url: str) -> None:
+    """Somebody of another domain is invited between the plan and its turn."""
+    async with a_world(sqlite_url) as world:
+        world.add_account()
+        for number in (1, 2):
+            world.add_event(number, attendees=(Attendee(email="bob@acme.com"),))
+        policy = Policy(skip=("external_attendees",), internal_domains=("acme.com",))
+        campaign = world.submit([1, 2], run=Run(), policy=policy)
+        await world.reach(campaign, _S.AWAITING_APPROVAL)
+        guests = (Attendee(email="bob@acme.com"), Attendee(email="eve@elsewhere.org"))
+        world.sim.edit_as_user(CALENDAR, event_uid(1), attendees=guests)
+
+        world.begin(campaign)
+
+        assert await world.drain(campaign) == {2: ("skipped", "external_attendees"), 3: VERIFIED}
+        assert world.writes_to(1) == 0
+
+
+async def test_what_was_replaced_is_not_replaced_once_more(sqlite_url: str) -> None:
+    """The same campaign under another key, where what it makes has what it looks for in it."""
+    async with a_world(sqlite_url) as world:
+        world.add_account()
+        world.add_event(1, summary="Room 4")
+        op = Replace(field="summary", pattern="Room", with_text="Big Room")
+        asked = {1: Patch(ops=(op,))}
+        assert await world.drain(world.submit(asked, run=Run(is_automatic=True))) == {2: VERIFIED}
+        again = await world.drain(world.submit(asked, key="again", run=Run(is_automatic=True)))
+        assert again == {2: ("skipped", "already_in_campaign")}
+        assert world.sim.event(CALENDAR, event_uid(1)).summary == "Big Room 4"

@@ -79,6 +79,9 @@ async def test_each_rule_narrows_the_selection(sqlite_url: str) -> None:
         standup = TextRule(text="STANDUP$", how="regex", ignore_case=True)
         assert await of(Match(summary=standup)) == {event_uid(1), event_uid(2)}
         assert await of(Match(attendees_any_domain=("elsewhere.org",))) == {event_uid(3)}
+        world.add_event(4, summary="Alone")
+        of_domain = await of(Match(organizer_domains=("example.com",)))
+        assert of_domain == {event_uid(number) for number in (1, 2, 3, 4)}
         assert await of(Match(summary=TextRule(text="Rev*", how="glob"))) == {event_uid(3)}
 
 

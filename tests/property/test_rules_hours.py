@@ -47,7 +47,7 @@ def runs_and_moments(draw: st.DrawFn) -> tuple[Run, datetime]:
 
 
 @given(drawn=runs_and_moments())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_it_opens_at_the_first_minute_that_is_open(drawn: tuple[Run, datetime]) -> None:
     """Neither a minute early, when people sleep, nor a minute late."""
     run, now = drawn

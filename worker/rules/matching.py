@@ -55,7 +55,7 @@ def _organizer_fits(about: About, match: Match, *, own: Collection[str]) -> bool
     is_own = _is_own(about, own)
     if match.organizer is not None and is_own is not (match.organizer == "self"):
         return False
-    organizers = own if is_own else [about.organizer]
+    organizers = own if is_own and not about.organizer else [about.organizer]
     domains = match.organizer_domains
     return not domains or any(_domain(each) in domains for each in organizers)
 

@@ -87,13 +87,10 @@ def _compiled(pattern: str, ignore_case: bool) -> Any:
 
 @lru_cache(maxsize=_PATTERNS)
 def _searched(rule: TextRule) -> Any:
-    match rule.how:
-        case "literal":
-            source = re2.escape(with_lf(rule.text))
-        case "glob":
-            source = _of_glob(with_lf(rule.text))
-        case "regex":
-            source = rule.text
+    if rule.how == "regex":
+        return compiled(rule.text, ignore_case=rule.ignore_case)
+    text = with_lf(rule.text)
+    source = _of_glob(text) if rule.how == "glob" else re2.escape(text)
     return compiled(source, ignore_case=rule.ignore_case)
 
 

@@ -14,6 +14,7 @@ from worker.rules.bars import bar, target_bar
 from worker.rules.decide import resolve, starts_as_expected
 from worker.rules.decisions import Change, Conflict, Decision, Refuse, Skip, Unchanged, Wanted
 from worker.rules.images import ENDS, ZONE, both_ends, changed, differences, missing, with_fields
+from worker.rules.transform import shifts
 
 
 def carry_out(
@@ -66,8 +67,9 @@ def _goal(
 
 def _upon(current: Image, goal: Image, *, fields: tuple[str, ...]) -> Decision:
     """Write our fields upon the event as it is."""
-    target = with_fields(current, goal, fields=fields)
-    changes = changed(current, target)
+    changes = changed(current, with_fields(current, goal, fields=fields))
+    # Another spelling of what is there already must not ride along.
+    target = with_fields(current, goal, fields=changes)
     barred = target_bar(target, fields=changes)
     if barred is not None:
         return barred
@@ -79,10 +81,13 @@ def _rebased(
 ) -> Image | Skip | Refuse | None:
     """Return the target with `theirs` resolved anew; None where that does not mean the same.
 
-    It does where the edit has an end: asked of its own outcome, it leaves that alone. Whoever moved
-    an event may have meant the very shift that was planned, which would come on top of theirs.
+    It does where the edit has an end: asked of its own outcome, it leaves that alone. A shift has
+    none: whoever moved the event may have meant that very shift, which would come on top of theirs.
     """
-    fields = theirs if {*ENDS, ZONE}.isdisjoint(theirs) else (*ENDS, ZONE, *theirs)
+    is_moved = not {*ENDS, ZONE}.isdisjoint(theirs)
+    if is_moved and shifts(patch):
+        return None
+    fields = (*ENDS, ZONE, *theirs) if is_moved else theirs
     anew = _resolved(current, patch, policy=policy)
     if not isinstance(anew, Image):
         return anew

@@ -113,19 +113,21 @@ def _moved(when: When, op: Shift | ToTime | Lasting | InZone, *, policy: Policy)
 def _to_time(when: When, op: ToTime, *, policy: Policy) -> When | Unplaced:
     """Move as a shift by the wall clock would: the length people see stays."""
     if isinstance(when, AllDay):
-        if op.time is not None:
-            return NotForAllDay()
-        return moved(
-            when, Shift(days=_days_to(op.weekday, when.start.weekday())), tzid=None, policy=policy
-        )
-    local = local_time(when.start, op.tzid or when.start_tzid)
+        shift = Shift(days=_days_to(op.weekday, when.start.weekday()))
+        return NotForAllDay() if op.time else moved(when, shift, tzid=None, policy=policy)
+    tzid = op.tzid or when.start_tzid
+    local = local_time(when.start, tzid)
     if isinstance(local, Ambiguous):
         return local
     day = local.date() + timedelta(days=_days_to(op.weekday, local.weekday()))
     clock = local.time() if op.time is None else time.fromisoformat(op.time)
     delta = datetime.combine(day, clock) - local
+    # What was moved to a time that the clock skips does not show it, but is there all the same:
+    # moved once more it would keep its start and draw its end away.
+    if not delta or resolved(local + delta, tzid, policy=policy) == when.start:
+        return when
     shift = Shift(days=delta.days, seconds=delta.seconds)
-    return moved(when, shift, tzid=op.tzid, policy=policy) if delta else when
+    return moved(when, shift, tzid=op.tzid, policy=policy)
 
 
 def _days_to(weekday: int | None, today: int) -> int:

@@ -60,11 +60,12 @@ async def fetch_events(
     windows = plan_windows([hint for edit in edits for hint in _hints(edit)], today=today)
     # What an earlier run may have moved out of a window is shown for having been inside.
     moved = any(edit.target is not None for edit in edits)
+    people = any(work.asks_for_people for work in works)
     found: dict[EventKey, Event] = {}
     for window in [*windows, *unread_windows(windows, today=today)]:
         wanted = {edit.key for edit in edits} - found.keys()
         if wanted:
-            found |= await _read(works[0], window, wanted, include_moved=moved)
+            found |= await _read(works[0], window, wanted, include_moved=moved, people=people)
     return found
 
 
@@ -76,19 +77,19 @@ def _needs_reading(edit: Edit, calendars: Mapping[str, Calendar]) -> bool:
 
 
 async def _read(
-    work: Work, window: ReadWindow, wanted: set[EventKey], *, include_moved: bool
+    work: Work, window: ReadWindow, wanted: set[EventKey], *, include_moved: bool, people: bool
 ) -> dict[EventKey, Event]:
     try:
-        return await _read_once(work, window, wanted, include_moved=include_moved)
+        return await _read_once(work, window, wanted, include_moved=include_moved, people=people)
     except Rejected:
         # The API's day may have turned before ours: the outermost days are then refused.
         day = timedelta(days=1)
         narrower = ReadWindow(first=window.first + day, last=window.last - day)
-        return await _read_once(work, narrower, wanted, include_moved=include_moved)
+        return await _read_once(work, narrower, wanted, include_moved=include_moved, people=people)
 
 
 async def _read_once(
-    work: Work, window: ReadWindow, wanted: set[EventKey], *, include_moved: bool
+    work: Work, window: ReadWindow, wanted: set[EventKey], *, include_moved: bool, people: bool
 ) -> dict[EventKey, Event]:
     calendar_ids = sorted({key.calendar_id for key in wanted})
 
@@ -99,7 +100,7 @@ async def _read_once(
             wanted=wanted,
             calendar_ids=calendar_ids,
             include_moved=include_moved,
-            people=work.plans,
+            people=people,
             calls=work.hold.calls,
         )
 

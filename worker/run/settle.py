@@ -68,7 +68,7 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
         now=work.engine.clock.now(),
     )
     if isinstance(decision, Change) and _may_be_repeated(work, edit):
-        why = "where the earlier shift has put the event is not known any more"
+        why = "what an equal edit has made of the event is not known any more"
         return _final(work, edit, EditState.SKIPPED, Code.ALREADY_IN_CAMPAIGN, why=why)
     return _decided(work, edit, decision)
 

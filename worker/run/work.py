@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from worker.engine import Engine, Hold
 from worker.model import ENDED, CampaignState, Code, EditState, Event, EventKey, Image
-from worker.rules import is_calm
+from worker.rules import asks_for_people, is_calm
 from worker.store import Edit, Note, Step
 from worker.tokens import Session
 
@@ -74,6 +74,11 @@ class Work:
     def plans(self) -> bool:
         """Tell whether the campaign is being planned: it reads, and nothing leaves the house."""
         return self.hold.campaign_state is CampaignState.PLANNING
+
+    @property
+    def asks_for_people(self) -> bool:
+        """Tell whether events are read with who takes part: a plan counts them, guards look."""
+        return self.plans or asks_for_people(self.hold.claim.campaign.policy)
 
     @property
     def is_planned(self) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, select
 
-from worker.model import EditState, Patch, Shift
+from worker.model import EditState, Patch
+from worker.rules import is_relative
 from worker.store.database import Database
 from worker.store.tables import edits
 from worker.store.values import EditRow
@@ -52,9 +53,7 @@ class Again:
             query = query.where(edits.c.code.in_(list(codes)))
         for row in self._stream(query.order_by(edits.c.line_no)):
             if lines is None or row[0] in lines:
-                asked = _patch.decode(row[6])
-                moves = (asked.move, *asked.ops)
-                yield _row(row, relative=any(isinstance(each, Shift) for each in moves))
+                yield _row(row, relative=is_relative(_patch.decode(row[6])))
 
     def undone(
         self, campaign_id: str, *, lines: Collection[int] | None = None

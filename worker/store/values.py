@@ -142,7 +142,7 @@ class EditRow(NamedTuple):
     patch: str  # JSON
     cells: str  # JSON
     change_digest: str  # hex
-    relative: bool  # a shift: asked twice it would move twice
+    relative: bool  # asked twice it may change twice, as a shift does
     duplicate: bool
 
 
@@ -158,9 +158,9 @@ class Edit(Struct, gc=False, frozen=True, kw_only=True):
     before: Image | None = None
     target: Image | None = None
     fields: tuple[str, ...] = ()
-    #: where an equal earlier shift has put the event
+    #: what an equal earlier edit has made of the event
     prior_target: Image | None = None
-    #: there was such a shift, but where it put the event has been erased or pruned since
+    #: there was such an edit, but what it made has been erased or pruned since
     prior_is_gone: bool = False
     #: the edit that this one takes back; None where that is not known any more
     earlier: Earlier | None = None

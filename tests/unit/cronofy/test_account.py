@@ -101,3 +101,17 @@ async def test_an_account_is_connected_when_all_of_it_is(
         info = await at.client.account(at.access, calls=at.calls)
     assert isinstance(info, AccountInfo)
     assert (info.sub, info.connected) == ("acc_1", connected)
+
+
+async def test_an_accounts_addresses_are_its_own_and_those_of_its_profiles() -> None:
+    """By them its own events are known; a profile's name is an address with most providers."""
+    profiles = [
+        {"profile_id": "pro_1", "profile_name": " Ann@Home.example "},
+        {"profile_id": "pro_2", "profile_name": "Ann's calendars"},
+        {"profile_id": "pro_3", "profile_name": "ann@acme.com"},
+        {"profile_id": "pro_4"},
+    ]
+    answer = {"sub": "acc_1", "email": "ANN@acme.com", "cronofy.data": {"profiles": profiles}}
+    async with scene(reply(200, answer)) as at:
+        info = await at.client.account(at.access, calls=at.calls)
+    assert info.addresses == ("ann@acme.com", "ann@home.example")

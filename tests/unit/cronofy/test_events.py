@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from tests.builders import all_day, timed
 from tests.unit.cronofy.samples import CALENDAR, key, page, uid, wire_event
 from worker.cronofy.events import key_of, read_page, to_event
 from worker.cronofy.wire import Unreadable
-from worker.model import AllDay, Event, Image, Timed
+from worker.model import UNTOLD, About, AllDay, Event, Image, Timed
 
 
 def read(*events: dict[str, Any], **fields: Any) -> list[Event]:
@@ -256,3 +256,97 @@ def test_bytes_of_any_kind_crash_nothing(body: bytes) -> None:
     """There is one error for what is no page."""
     with contextlib.suppress(Unreadable):
         read_page(body)
+
+
+# ---------------------------------------------------------------- people
+
+
+def about(**fields: Any) -> About:
+    """Return what an event read with its people tells of them."""
+    body = json.dumps(page(wire_event(**fields))).encode()
+    return to_event(read_page(body).events[0], people=True).about
+
+
+def test_an_event_tells_of_people_and_of_its_past_when_asked() -> None:
+    """Most reads want none of it."""
+    fields: dict[str, Any] = {
+        "organizer": {"email": " Ann@ACME.com", "display_name": "Ann"},
+        "attendees": [{"email": "bob@acme.com", "status": "accepted"}, {"email": "eve@evil.com"}],
+        "event_private": True,
+    }
+    assert about(**fields) == About(
+        organizer="ann@acme.com",
+        attendees=("bob@acme.com", "eve@evil.com"),
+        private=True,
+        created=datetime(2026, 1, 1, 8, tzinfo=UTC),
+        updated=datetime(2026, 1, 2, 8, tzinfo=UTC),
+    )
+    assert one(**fields).about == About()
+
+
+@pytest.mark.parametrize(
+    ("attendees", "people"),
+    [
+        (None, ()),
+        ([], ()),
+        ([{"email": "a@b.c"}, {"email": 7}, {"display_name": "Room"}], ("a@b.c", "?", "?")),
+        ([None, "a@b.c", {"email": " "}], ("?", "?", "?")),
+        ({}, (UNTOLD,)),
+        ("nobody", (UNTOLD,)),
+        (0, (UNTOLD,)),
+    ],
+)
+def test_whoever_cannot_be_understood_is_somebody(attendees: Any, people: tuple[str, ...]) -> None:
+    """One broken guest must not make the others disappear before the guards."""
+    assert about(attendees=attendees).attendees == people
+
+
+@pytest.mark.parametrize(
+    ("organizer", "who"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"email": None, "display_name": ""}, ""),
+        ({"email": "Ann@acme.com"}, "ann@acme.com"),
+        ({"display_name": "Ann"}, UNTOLD),
+        ({"email": ["ann@acme.com"]}, UNTOLD),
+        ("ann@acme.com", UNTOLD),
+        (False, UNTOLD),
+    ],
+)
+def test_an_organizer_is_named_not_told_or_nobody(organizer: Any, who: str) -> None:
+    """Nobody is oneself; somebody without an address is not."""
+    assert about(organizer=organizer).organizer == who
+
+
+def test_people_that_are_left_out_are_nobody() -> None:
+    """Not every calendar has guests."""
+    wire = {name: text for name, text in wire_event().items() if name != "attendees"}
+    body = json.dumps(page(wire)).encode()
+    assert to_event(read_page(body).events[0], people=True).about.attendees == ()
+
+
+def test_people_in_broken_letters_are_somebody() -> None:
+    """They were passed over when the page was read, so that only now it shows."""
+    body = json.dumps(page(wire_event(attendees=["@"], organizer="@"))).encode()
+    broken = body.replace(b'"@"', b'"\xff"')
+    told = to_event(read_page(broken).events[0], people=True).about
+    assert (told.attendees, told.organizer) == ((UNTOLD,), UNTOLD)
+
+
+@pytest.mark.parametrize(
+    ("private", "is_it"), [(None, False), (False, False), (True, True), ("false", True), (1, True)]
+)
+def test_only_a_clear_no_makes_an_event_public(private: Any, is_it: bool) -> None:
+    """A flag that forbids is a boolean, or it forbids."""
+    assert about(event_private=private).private is is_it
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", 7, "2026-01-01", "0000-00-00T00:00:00Z", "2026-01-01T00:00:00", ["2026"]],
+)
+def test_a_past_that_is_none_is_not_told(text: Any) -> None:
+    """Such years occur (cronofy-api §3.3), and hide no event."""
+    told = about(created=text, updated=text)
+    assert (told.created, told.updated) == (None, None)

@@ -21,16 +21,23 @@ from tests.builders import (
     utc,
 )
 from worker.model import (
+    AddText,
     AllDay,
     Calendar,
     Code,
     Event,
     EventKey,
+    InZone,
+    Lasting,
+    Op,
     Patch,
     Policy,
+    Replace,
     Reschedule,
+    SetText,
     Shift,
     Timed,
+    ToTime,
 )
 from worker.rules import (
     Change,
@@ -296,6 +303,104 @@ def test_a_shift_is_made_again_when_the_policy_says_so() -> None:
     """Two days one after the other can be meant."""
     wanted = a_wanted(made=an_image())
     assert isinstance(decided(wanted, policy=a_policy(allow_repeat=True)), Change)
+
+
+def test_a_replacement_that_was_made_is_not_made_in_what_it_made() -> None:
+    """Sent every night, it would else put the building before the room once more each time."""
+    ops = (Replace(field="location", pattern="Room", with_text="Building B, Room"),)
+    once = an_image(location="Building B, Room 4")
+    wanted = a_wanted(a_patch(ops=ops), made=once)
+    assert decided(wanted, an_event(image=once)) == Skip(code=Code.ALREADY_IN_CAMPAIGN)
+    theirs = decided(wanted, an_event(location="Room 9"))
+    assert isinstance(theirs, Change)
+    assert theirs.target.location == "Building B, Room 9"
+
+
+def test_a_text_that_was_added_is_there_already() -> None:
+    """Which is the better word for it."""
+    patch = a_patch(ops=(AddText(field="summary", text=" (moved)"),))
+    once = an_image(summary="Planning (moved)")
+    assert decided(a_wanted(patch, made=once), an_event(image=once)) == Unchanged()
+
+
+def test_transforms_of_the_time_that_depend_on_each_other_are_not_made_again() -> None:
+    """At ten by its own clock, then shown in Tokyo: once more, and it would be ten there."""
+    patch = a_patch(ops=(ToTime(time="10:00"), InZone(tzid="Asia/Tokyo")))
+    once = decided(patch)
+    assert isinstance(once, Change)
+    wanted = a_wanted(patch, made=once.target)
+    again = decided(wanted, an_event(image=once.target))
+    assert again == Skip(code=Code.ALREADY_IN_CAMPAIGN)
+
+
+def test_a_shift_that_was_made_is_known_though_it_could_not_be_made_again() -> None:
+    """Not by the next day's gap, nor by a title that has gone since."""
+    there = timed("2026-10-24T00:30", minutes=15, tzid="Europe/Paris")
+    wanted = a_wanted(made=an_image(there))
+    for now in (an_event(there), an_event(there, summary="")):
+        assert decided(wanted, now) == Skip(code=Code.ALREADY_IN_CAMPAIGN)
+
+
+def test_an_edit_that_does_not_shift_is_refused_by_its_own_rule() -> None:
+    """That it was made before says nothing of the title that has gone since."""
+    wanted = a_wanted(a_patch(location="Room 5"), made=an_image(location="Room 5"))
+    assert decided(wanted, an_event(summary="")) == Skip(code=Code.SUMMARY_MISSING)
+
+
+# ---------------------------------------------------------------- transforms
+
+
+def test_transforms_are_resolved_to_a_target() -> None:
+    """Absolute, as that of a row is."""
+    ops = (Shift(days=1), AddText(field="summary", text="!"), InZone(tzid="Europe/Paris"))
+    assert decided(a_patch(ops=ops)) == Change(
+        before=an_image(),
+        target=an_image(timed("2026-06-03T09:00", tzid="Europe/Paris"), summary="Planning!"),
+        fields=("start", "end", "zone", "summary"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "when", "answer"),
+    [
+        (Shift(seconds=60), all_day(), Skip(code=Code.ALL_DAY_SHIFT)),
+        (ToTime(weekday=6), timed("9999-12-31T09:00"), Skip(code=Code.OUTSIDE_WINDOW)),
+        (
+            InZone(tzid="Mars/Olympus"),
+            timed(),
+            Skip(code=Code.DST_AMBIGUOUS, detail="zone"),
+        ),
+        (
+            Replace(field="description", pattern="a", with_text="a" * 32_768),
+            timed(),
+            Skip(code=Code.WOULD_TRUNCATE),
+        ),
+        (
+            AddText(field="description", text="a" * 4096),
+            timed(),
+            Skip(code=Code.WOULD_TRUNCATE),
+        ),
+        (SetText(field="summary", value=" "), timed(), Skip(code=Code.SUMMARY_MISSING)),
+        (Lasting(), timed(), Refuse(code=Code.END_BEFORE_START)),
+        (Lasting(), all_day(), Refuse(code=Code.END_BEFORE_START)),
+        (Lasting(), timed(minutes=0), Unchanged()),
+        (SetText(field="transparency", value="unknown"), timed(), Unchanged()),
+        (Replace(field="summary", pattern="x", with_text="y"), timed(), Unchanged()),
+    ],
+)
+def test_a_transform_without_an_answer_ends_by_name(
+    op: Op, when: AllDay | Timed, answer: Decision
+) -> None:
+    """As every edit does."""
+    assert decided(a_patch(ops=(op,)), an_event(when)) == answer
+
+
+def test_an_event_that_ends_before_it_starts_can_be_retitled() -> None:
+    """Its times are not ours."""
+    reversed_ = timed(minutes=-60)
+    patch = a_patch(ops=(SetText(field="summary", value="Review"),))
+    policy = a_policy(past_events=True)
+    assert isinstance(decided(patch, an_event(reversed_), policy=policy), Change)
 
 
 # ---------------------------------------------------------------- targets that cannot be

@@ -106,6 +106,21 @@ def test_the_next_opening_is_told(run: Run, opens: str | None) -> None:
     assert opens_at(run, utc("2026-06-01T12:00")) == (utc(opens) if opens else None)
 
 
+@pytest.mark.parametrize(
+    ("run", "has_hours"),
+    [
+        (Run(), False),
+        (Run(deadline=utc("2026-06-01T12:00")), False),
+        (Run(at=utc("2026-06-01T12:00")), True),
+        (Run(windows=(NIGHT,)), True),
+        (Run(quiet=(NIGHT,)), True),
+    ],
+)
+def test_a_campaign_with_hours_is_opened_by_the_clock(run: Run, has_hours: bool) -> None:
+    """A deadline alone opens nothing."""
+    assert run.has_hours is has_hours
+
+
 def test_hours_of_two_zones_may_meet_months_later() -> None:
     """Between the changes of the clocks in New York and in Paris they are an hour closer."""
     run = Run(

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.builders import all_day, an_image, timed, utc
-from worker.model import Image, Timed
-from worker.rules import FIELDS, differences, missing, normalised, same_when
+from worker.model import Image, Timed, When
+from worker.rules import FIELDS, changed, differences, missing, normalised, same_when
+from worker.rules.images import both_ends, untold, with_fields
 
 
 def test_equal_images_do_not_differ() -> None:
@@ -106,3 +107,93 @@ def test_fields_are_fields_of_the_image_or_ends_of_its_time() -> None:
     """A field renamed in the model must not silently drop out of every comparison."""
     of_image = set(Image.__struct_fields__) - {"when", "conference", "organizer"}
     assert set(FIELDS) == of_image | {"start", "end"}
+
+
+# ---------------------------------------------------------------- zones
+
+
+PARIS, TOKYO = an_image(timed(tzid="Europe/Paris")), an_image(timed(tzid="Asia/Tokyo"))
+
+
+def test_zones_are_looked_at_where_an_edit_changes_them() -> None:
+    """And nowhere else: not every provider tells them."""
+    assert changed(PARIS, TOKYO) == ("zone",)
+    assert differences(PARIS, TOKYO) == missing(PARIS, TOKYO) == ()
+    assert differences(PARIS, TOKYO, fields=("zone", "summary")) == ("zone",)
+    assert missing(PARIS, TOKYO, fields=("zone",)) == ("zone",)
+    assert changed(PARIS, an_image(timed(tzid="Europe/Paris", end_tzid="Asia/Tokyo"))) == ("zone",)
+    assert changed(PARIS, an_image(all_day())) == ("start", "end", "zone")
+    assert changed(PARIS, PARIS) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "when"),
+    [
+        ((), timed(tzid="Europe/Paris")),
+        (("summary",), timed(tzid="Europe/Paris")),
+        (("start",), timed("2026-06-09T09:00", tzid="Europe/Paris")),
+        (("end",), timed("2026-06-09T09:00", tzid="Europe/Paris")),
+        (("zone",), timed(tzid="Asia/Tokyo")),
+        (("start", "end", "zone"), timed("2026-06-09T09:00", tzid="Asia/Tokyo")),
+    ],
+)
+def test_times_and_zones_are_taken_over_apart(fields: tuple[str, ...], when: When) -> None:
+    """Of the ends both or none."""
+    source = an_image(timed("2026-06-09T09:00", tzid="Asia/Tokyo"), location="Room 9")
+    assert with_fields(PARIS, source, fields=fields) == an_image(when)
+
+
+@pytest.mark.parametrize(
+    ("current", "source", "fields", "when"),
+    [
+        (all_day(), timed(), ("zone",), all_day()),
+        (all_day(), timed(tzid="Asia/Tokyo"), ("start",), timed(tzid="Asia/Tokyo")),
+        (timed(tzid="Asia/Tokyo"), all_day(), ("zone",), timed(tzid="Asia/Tokyo")),
+        (timed(), all_day(), ("start", "zone"), all_day()),
+    ],
+)
+def test_whole_days_have_no_zone_to_take_over(
+    current: When, source: When, fields: tuple[str, ...], when: When
+) -> None:
+    """Nor one to give."""
+    taken = with_fields(an_image(current), an_image(source), fields=fields)
+    assert taken == an_image(when)
+
+
+def test_texts_are_taken_over_by_name() -> None:
+    """And nothing beside them."""
+    source = an_image(summary="a", description="b", location="c", transparency="transparent")
+    taken = with_fields(an_image(), source, fields=("summary", "transparency"))
+    assert taken == an_image(summary="a", transparency="transparent")
+
+
+@pytest.mark.parametrize(
+    ("fields", "both"),
+    [
+        ((), ()),
+        (("summary",), ("summary",)),
+        (("zone",), ("zone",)),
+        (("end", "zone"), ("start", "end", "zone")),
+        (("start", "summary"), ("start", "end", "summary")),
+    ],
+)
+def test_the_ends_are_one(fields: tuple[str, ...], both: tuple[str, ...]) -> None:
+    """Both are sent whenever one of them changes."""
+    assert both_ends(fields) == both
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "fields"),
+    [
+        (an_image(), an_image(), {"zone"}),
+        (an_image(), an_image(transparency="unknown"), {"zone", "transparency"}),
+        (PARIS, an_image(), set()),
+        (an_image(), PARIS, set()),
+        (an_image(all_day()), an_image(all_day()), set()),
+    ],
+)
+def test_what_a_provider_does_not_tell_is_known_by_what_it_shows(
+    before: Image, seen: Image, fields: set[str]
+) -> None:
+    """Always UTC, or always unknown (cronofy-api §3.3)."""
+    assert untold(before, seen) == fields

@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import all_day, an_event, an_image, timed
 from worker.model import Code, Event, Image
-from worker.rules import Conflict, SendAgain, Settled, Skip, Wait, reconcile
+from worker.rules import Conflict, Reconciliation, SendAgain, Settled, Skip, Wait, reconcile
 
 BEFORE = an_image()
 TARGET = an_image(timed("2026-06-03T09:00"))
@@ -137,3 +137,38 @@ def test_a_transparency_that_nobody_tells_is_sent_again() -> None:
     assert reconcile(before, target, shown(before), was_sent=True) == SendAgain(
         before=before, target=target
     )
+
+
+IN_PARIS = an_image(timed(tzid="Europe/Paris"))
+
+
+def test_a_move_is_sent_again_in_the_zone_that_is_shown_now() -> None:
+    """Whoever shows the event in another zone has not moved it, and keeps that zone."""
+    answer = reconcile(IN_PARIS, an_image(timed("2026-06-03T09:00", tzid="Europe/Paris")),
+                       shown(an_image(timed(tzid="Asia/Tokyo"))), was_sent=True)  # fmt: skip
+    assert answer == SendAgain(
+        before=an_image(timed(tzid="Asia/Tokyo")),
+        target=an_image(timed("2026-06-03T09:00", tzid="Asia/Tokyo")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "answer"),
+    [
+        (IN_PARIS, Settled()),
+        (BEFORE, SendAgain(before=BEFORE, target=IN_PARIS)),
+        (
+            an_image(timed(tzid="Asia/Tokyo")),
+            Conflict(code=Code.CHANGED_ELSEWHERE, fields=("zone",)),
+        ),
+        (
+            an_image(timed("2026-06-04T09:00")),
+            Conflict(code=Code.CHANGED_ELSEWHERE, fields=("start", "end")),
+        ),
+    ],
+)
+def test_a_zone_is_settled_sent_again_or_somebody_elses(
+    seen: Image, answer: Reconciliation
+) -> None:
+    """As any field that the edit changes."""
+    assert reconcile(BEFORE, IN_PARIS, shown(seen), was_sent=True) == answer

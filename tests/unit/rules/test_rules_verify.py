@@ -200,3 +200,38 @@ def test_a_target_outside_of_the_window_is_called_so_when_time_is_up() -> None:
 def test_a_target_outside_of_the_window_that_is_shown_all_the_same_is_proof() -> None:
     """`include_moved` may show it (cronofy-api §3.1)."""
     assert judged(TARGET, in_sight=False) == Proven()
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "proof"),
+    [
+        ("Europe/Paris", "Asia/Tokyo", Proven()),
+        ("Europe/Paris", "Europe/Paris", Mismatch(code=Code.NO_EFFECT, fields=("zone",))),
+        ("Europe/Paris", "America/New_York", Mismatch(code=Code.DIFFERS, fields=("zone",))),
+        ("Europe/Paris", "Etc/UTC", Mismatch(code=Code.DIFFERS, fields=("zone",))),
+        # always UTC: this provider may not tell zones at all (cronofy-api §3.3)
+        ("Etc/UTC", "Etc/UTC", Unproven(code=Code.NOT_READ_BACK)),
+    ],
+)
+def test_a_zone_is_proven_where_zones_are_told(before: str, seen: str, proof: Proof) -> None:
+    """Where they are not, nothing is claimed."""
+    answer = judged(
+        an_image(timed(tzid=seen)),
+        before=an_image(timed(tzid=before)),
+        target=an_image(timed(tzid="Asia/Tokyo")),
+        fields=("zone",),
+        time_is_up=True,
+    )
+    assert answer == proof
+
+
+def test_what_is_told_is_judged_beside_what_is_not() -> None:
+    """A time that is not there is a mismatch, whatever is known of zones."""
+    answer = judged(
+        an_image(),
+        before=an_image(),
+        target=an_image(timed("2026-06-03T09:00", tzid="Asia/Tokyo")),
+        fields=("start", "end", "zone"),
+        time_is_up=True,
+    )
+    assert answer == Mismatch(code=Code.NO_EFFECT, fields=("start", "end", "zone"))
