@@ -125,7 +125,8 @@ def follow(
 ) -> tuple[Snapshot, ExitCode]:
     """Show a campaign until it has ended or `wait_s` is over; Ctrl-C leaves it running.
 
-    `is_over` ends it as well: what is waited for may be something else than the end. `check` is asked before each look; what it raises ends the following.
+    `is_over` ends it as well: what is waited for may be something else.
+    `check` is asked before each look; what it raises ends the following.
     """
     console = console_for_talk()
     view = LiveView(console) if console.is_terminal else LineView()
@@ -140,7 +141,7 @@ def follow(
                     wait_s=wait_s,
                     check=check,
                     is_over=is_over,
-                )  # fmt: skip
+                )
             )
     except KeyboardInterrupt:
         tell(f"The campaign goes on. To see it again: {reattach(campaign_id)}")
