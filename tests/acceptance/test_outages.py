@@ -46,5 +46,6 @@ def test_an_outage_is_told_and_costs_no_edit(database_url: str, tmp_path: Path) 
         while outages_in(fleet.store.queue.pulses()):
             assert time.monotonic() < deadline
             pause(0.5)
-        # A process that has nothing to send any more does not ask whether it is over.
-        assert fleet.logs().count("api.unanswered") >= fleet.logs().count("api.back") > 0
+        # A process that has nothing to send any more does not ask whether it is over; it may be
+        # that the one which found out has nothing, and the other did the rest.
+        assert fleet.logs().count("api.unanswered") >= max(1, fleet.logs().count("api.back"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -254,6 +256,13 @@ def test_what_postgres_refuses_is_told_without_the_row(
     """Its own words would quote values: event text and tokens (law 9)."""
     opened.append(Database(postgres_url))
     assert said in fault(opened[0], sql.replace(": ", r"\: "))
+
+
+def test_sqlite_needs_no_driver_of_postgres() -> None:
+    """Whoever has a file pays neither its memory nor its time, in each command."""
+    look = "import sys, worker.store, worker.cli; print('psycopg' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
 
 
 def kill_others(admin: Database) -> None:

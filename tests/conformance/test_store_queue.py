@@ -522,6 +522,11 @@ def test_read_backs_that_are_put_off_come_back_and_no_sooner(store: Store) -> No
     assert [
         each.chunk_id for each in store.chunks.claim_proofs("acc_1", owner="w", lease_s=60)
     ] == ["c-june.2"]
+    assert not store.chunks.has_suspect_proof("acc_1")
+    assert store.chunks.claim_suspect_proof("acc_1", owner="w", lease_s=60) == []
+    store.chunks.put_off_proofs("acc_1", seconds=-60)  # it is not due: nothing changes
+    assert not store.chunks.has_suspect_proof("acc_1")
+    make_due(store)
     (alone,) = store.chunks.claim_suspect_proof("acc_1", owner="w", lease_s=60)
     assert alone.chunk_id == "c-june.1"
     assert not store.chunks.has_suspect_proof("acc_1")

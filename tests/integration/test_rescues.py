@@ -75,6 +75,21 @@ async def test_two_suspects_are_never_in_hand_together(sqlite_url: str) -> None:
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
 
 
+@pytest.mark.parametrize("deaths", [0, 1])
+async def test_a_chunk_on_which_a_worker_died_takes_no_other_along(
+    sqlite_url: str, deaths: int
+) -> None:
+    """Chunks without dates share one read; the next death would be counted against them all."""
+    async with a_world(sqlite_url) as world:
+        fill(world, 2)
+        campaign = world.submit(range(2), chunk_size=1, hinted=False)
+        first, second = f"{campaign}.1", f"{campaign}.2"
+        say_died(world, first, deaths)
+        await run_chunk(world.engine, first)
+        assert claimed(world) == {first: 1, second: 0 if deaths else 1}
+        assert set((await world.drain(campaign)).values()) == {VERIFIED}
+
+
 async def test_a_suspect_that_waits_too_long_comes_back(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,6 @@ _HELD = "id = :id AND epoch = :epoch AND lease_owner = :owner AND state = 'runni
 _STATE, _PRIOR = EDIT_COLUMNS.index("state"), EDIT_COLUMNS.index("prior_target")
 
 _PROOF = "k.account = :account AND k.state = 'verifying'"
-_SUSPECT_PROOF = f"{_PROOF} AND k.rescues > 0 AND k.rescues < {MAX_RESCUES}"
 
 #: Chunks that share another one's read of the whole window: what a run holds in memory is bounded.
 COMPANY = 4
@@ -73,8 +72,8 @@ class Chunks:
     ) -> Claim | None:
         """Lease a chunk that waits or whose lease ran out; None when there is nothing to claim.
 
-        `suspects` False leaves those alone on which workers have died. Raises VaultError when the
-        account's images do not open; nothing is leased or counted then.
+        `suspects` False leaves those alone on which more than one worker has died. Raises
+        VaultError when the account's images do not open; nothing is leased or counted then.
         """
         where = self._claimable if suspects else f"{self._claimable} AND {_DEATHS} < {SUSPECT}"
         claims = self._lease(where, {"id": chunk_id}, owner=owner, lease_s=lease_s)
@@ -82,21 +81,11 @@ class Chunks:
 
     def is_suspect(self, chunk_id: str) -> bool:
         """Tell whether a chunk may be claimed, and workers have died on it more than once."""
-        sql = text(f"SELECT 1 FROM chunks WHERE {self._claimable} AND {_DEATHS} >= {SUSPECT}")
-        with self._database.read() as connection:
-            return connection.execute(sql, {"id": chunk_id}).first() is not None
+        return self._is_any(f"{self._claimable} AND {_DEATHS} >= {SUSPECT}", {"id": chunk_id})
 
     def put_off(self, chunk_id: str, *, seconds: float) -> None:
         """Have a chunk that may be claimed come back later, if nobody has claimed it meanwhile."""
-        later = self._database.later_sql("wait")
-        sql = text(
-            "UPDATE chunks SET dispatched_at = NULL,"
-            f" retry_at = CASE state WHEN 'pending' THEN {later} ELSE retry_at END,"
-            f" lease_until = CASE state WHEN 'running' THEN {later} ELSE lease_until END"
-            f" WHERE {self._claimable}"
-        )
-        values = {"id": chunk_id, "wait": seconds}
-        self._database.run(lambda connection: connection.execute(sql, values).rowcount)
+        self._put_off(self._claimable, {"id": chunk_id, "wait": seconds})
 
     @property
     def _claimable(self) -> str:
@@ -131,24 +120,41 @@ class Chunks:
         return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
 
     def claim_suspect_proof(self, account: str, *, owner: str, lease_s: float) -> list[Claim]:
-        """Lease one of an account's chunks whose read-back workers have died on."""
-        where = self._provable(_SUSPECT_PROOF, most=1)
+        """Lease one of an account's chunks that are due, and whose read-back workers have died on.
+
+        Only once it is due: its read proves no other, so that nothing is saved by coming sooner.
+        """
+        where = self._provable(self._suspect_proof, most=1)
         return self._lease(where, {"account": account}, owner=owner, lease_s=lease_s)
 
     def has_suspect_proof(self, account: str) -> bool:
         """Tell whether an account has any of those."""
-        sql = text(f"SELECT 1 FROM chunks k WHERE {_SUSPECT_PROOF} LIMIT 1")
-        with self._database.read() as connection:
-            return connection.execute(sql, {"account": account}).first() is not None
+        return self._is_any(self._suspect_proof, {"account": account})
 
     def put_off_proofs(self, account: str, *, seconds: float) -> None:
         """Have those come back later, unless somebody has claimed them meanwhile."""
+        self._put_off(self._suspect_proof, {"account": account, "wait": seconds})
+
+    @property
+    def _suspect_proof(self) -> str:
+        return (
+            f"{_PROOF} AND k.rescues > 0 AND k.rescues < {MAX_RESCUES}"
+            f" AND k.retry_at <= {self._database.now_sql}"
+        )
+
+    def _is_any(self, which: str, values: dict[str, Any]) -> bool:
+        sql = text(f"SELECT 1 FROM chunks AS k WHERE {which} LIMIT 1")
+        with self._database.read() as connection:
+            return connection.execute(sql, values).first() is not None
+
+    def _put_off(self, which: str, values: dict[str, Any]) -> None:
+        """Have chunks that nobody holds come back after `wait` seconds."""
         later = self._database.later_sql("wait")
         sql = text(
-            f"UPDATE chunks AS k SET dispatched_at = NULL, retry_at = {later}"
-            f" WHERE {_SUSPECT_PROOF}"
+            "UPDATE chunks AS k SET dispatched_at = NULL,"
+            f" retry_at = CASE state WHEN 'running' THEN retry_at ELSE {later} END,"
+            f" lease_until = CASE state WHEN 'running' THEN {later} END WHERE {which}"
         )
-        values = {"account": account, "wait": seconds}
         self._database.run(lambda connection: connection.execute(sql, values).rowcount)
 
     def _provable(self, which: str, *, most: int) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from psycopg import OperationalError, ServerCursor
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -312,22 +311,11 @@ def _postgres(url: URL, pool_size: int) -> Engine:
         | {"options": f"{own} {timeouts} -c timezone=UTC".strip()},
     )
 
+    # Here, by the database that needs it: 9 MB, and a fifth of the time that a command takes.
+    from worker.store.cursors import ClosingCursor
+
     @event.listens_for(engine.pool, "connect")
     def _cursors(connection: Any, _record: Any) -> None:
-        connection.server_cursor_factory = _ServerCursor
+        connection.server_cursor_factory = ClosingCursor
 
     return engine
-
-
-class _ServerCursor(ServerCursor[Any]):
-    """One that is closed also when the server died while rows were read from it.
-
-    psycopg's own raises then, stays open, and warns of it whenever the garbage is collected.
-    """
-
-    def close(self) -> None:
-        try:
-            super().close()
-        except OperationalError:
-            super().close()  # the connection is known to be closed now: nothing is asked of it
-            raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.fleet import Fleet
+from tests.runs import states
 from worker.errors import WorkerError
 from worker.model import FINAL, EditState
 
@@ -64,20 +65,22 @@ class Watch:
 
 def progress(fleet: Fleet, campaign: str) -> int:
     """Count the edits that have been accepted or have ended; -1 when SQL cannot be asked."""
-    try:
-        counts = fleet.store.reading.counts(campaign)
-    except (WorkerError, SQLAlchemyError):
-        return -1
-    return sum(number for (state, _), number in counts.items() if state in _DONE)
+    counts = _counts(fleet, campaign)
+    return sum(counts[state] for state in _DONE) if counts else -1
 
 
 def is_sent(fleet: Fleet, campaign: str) -> bool:
     """Tell whether nothing is left to be sent, as far as SQL can be asked."""
+    counts = _counts(fleet, campaign)
+    return bool(counts) and counts.keys() <= _DONE
+
+
+def _counts(fleet: Fleet, campaign: str) -> Counter[EditState]:
+    """Count edits by state; none when SQL cannot be asked."""
     try:
-        counts = fleet.store.reading.counts(campaign)
+        return states(fleet, campaign)
     except (WorkerError, SQLAlchemyError):
-        return False
-    return bool(counts) and all(state in _DONE for state, _ in counts)
+        return Counter()
 
 
 def _sample(pid: int) -> Sample:
