@@ -101,7 +101,6 @@ def test_a_campaign_ends_with_the_code_of_its_worst_edit(
         (CampaignState.EXPIRED, ExitCode.HELD),
         (CampaignState.PAUSED, ExitCode.HELD),
         (CampaignState.AWAITING_APPROVAL, ExitCode.HELD),
-        (CampaignState.EXPIRED, ExitCode.HELD),
     ],
 )
 def test_a_campaigns_own_end_has_its_code(
