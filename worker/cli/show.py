@@ -113,7 +113,7 @@ def _is_wanted(line: PlanLine, only: str | None) -> bool:
         case "changed":
             return bool(line.changes)
         case "attention":
-            return needs_attention(line)
+            return needs_attention(line.status, line.code)
         case _:
             return line.status == only
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from worker.model import Image, Policy, Timed
-from worker.report.spans import clock_of
+from worker.report.spans import KEPT, clock_of
 from worker.rules import find_zone
 from worker.store import Outcome
 
@@ -92,6 +93,7 @@ def _ends(image: Image) -> Iterator[tuple[datetime, datetime, str]]:
                 yield instant, clock_of(instant, tzid).local, tzid
 
 
+@lru_cache(maxsize=KEPT)
 def _readings(local: datetime, tzid: str) -> tuple[datetime, datetime]:
     """Return the two instants that a wall clock may mean: by the offset before a change, after it.
 

@@ -90,7 +90,7 @@ def cost_of(view: PlanView) -> str:
             if cost.calls
             else (f"{counted(cost.made, 'API call')} in all")
         )
-    return f"about {counted(cost.calls, 'API call')} to do it: {times_of(cost)}"
+    return f"about {counted(cost.calls, 'call')} to do it, as the limit counts: {times_of(cost)}"
 
 
 def times_of(cost: Cost) -> str:
@@ -108,7 +108,7 @@ def times_of(cost: Cost) -> str:
 
 def told_line(line: PlanLine) -> Iterator[str]:
     """Yield one edit in lines: which event, each change, how it ended, what to look at."""
-    sign = "!" if needs_attention(line) else _SIGNS.get(line.status, "-")
+    sign = "!" if needs_attention(line.status, line.code) else _SIGNS.get(line.status, "-")
     title = f'  "{shortened(line.title)}"' if line.is_known else ""
     when = "" if any(each.field == "time" for each in line.changes) else line.when
     parts = (f"line {line.line_no}", line.event_uid + title, when, guests_of(line))

@@ -19,6 +19,7 @@ NOBODY: Final = "nobody named"
 #: what it says of an edit whose event's texts are not there
 UNKNOWN_DAY: Final = "day not known"
 _TEXTS: Final = ("summary", "description", "location", "transparency")
+_BAD: Final = frozenset({EditState.CONFLICT, EditState.FAILED, EditState.MISMATCH})
 #: characters before the time of day
 _DAY: Final = len("Mon 2026-03-02 ")
 #: States in which the event has not become what the edit asks, and will not.
@@ -111,11 +112,11 @@ def takes_effect(outcome: Outcome) -> bool:
     return is_change(outcome) and outcome.state not in _CAME_TO_NOTHING
 
 
-def needs_attention(line: PlanLine) -> bool:
+def needs_attention(status: str, code: str) -> bool:
     """Tell whether somebody should look at what became of an edit."""
-    if line.status == EditState.UNVERIFIED:
-        return line.code != Code.NO_PROOF_ASKED
-    return line.status in {EditState.CONFLICT, EditState.FAILED, EditState.MISMATCH}
+    if status == EditState.UNVERIFIED:
+        return code != Code.NO_PROOF_ASKED
+    return status in _BAD
 
 
 def day_of(image: Image) -> str:

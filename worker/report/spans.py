@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from worker.model import AllDay, Image, Timed, When
 from worker.rules import find_zone
 
+#: times that are kept at hand: most events of a campaign begin on the same few hundred
+KEPT: Final = 10_000
 #: minutes up to which a difference is told in minutes
 _MOST_MINUTES = 180
 
@@ -23,6 +26,7 @@ class Clock(NamedTuple):
     tzid: str
 
 
+@lru_cache(maxsize=KEPT)
 def clock_of(instant: datetime, tzid: str) -> Clock:
     """Return what is shown at an instant; in UTC where the zone is unknown, and says so."""
     zone = find_zone(tzid)
@@ -60,8 +64,8 @@ def _offsets(start: Clock, end: Clock) -> str:
 
 def _days(when: AllDay) -> str:
     last = when.end - timedelta(days=1)
-    until = f" to {last:%a %Y-%m-%d}" if last > when.start else ""
-    return f"{when.start:%a %Y-%m-%d}{until}, all day"
+    until = f" to {last:%a} {last}" if last > when.start else ""
+    return f"{when.start:%a} {when.start}{until}, all day"
 
 
 def _day_and_time(local: datetime) -> str:

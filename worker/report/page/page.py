@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 
 from worker.errors import SettingsError
-from worker.report.lines import line_of
+from worker.report.lines import line_of, status_of_line
 from worker.report.page.markup import Html, tag
 from worker.report.page.parts import (
     asked_for,
@@ -75,8 +75,8 @@ def _fill(store: Store, campaign: Campaign, totals: Totals, tables: dict[str, Ta
     who_of, at = _labels(store), planned_at(campaign)
     for outcome in store.reading.outcomes(campaign.id):
         totals.add(outcome)
-        line = line_of(outcome, policy=campaign.policy, at=at)
-        tables[table_of(line)].add(line, who_of=who_of)
+        table = tables[table_of(status_of_line(outcome), outcome.code)]
+        table.add(partial(line_of, outcome, policy=campaign.policy, at=at), who_of=who_of)
 
 
 def _labels(store: Store) -> Callable[[str], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from worker.model import EditState
 from worker.report.cautions import CAUTION_HELP
 from worker.report.contrast import Text, contrast, shortened
 from worker.report.headline import guests_of
@@ -30,7 +31,7 @@ def reason_row(line: PlanLine, *, who: str) -> Html:
     return tag(
         "tr",
         tag("th", _event(line, who=who), scope="row", data_label="Event"),
-        tag("td", line.when or "not known", data_label="When"),
+        tag("td", line.when or "–", data_label="When"),
         tag("td", why, " ", tag("span", line.code, class_="code"), data_label="Why"),
     )
 
@@ -90,7 +91,8 @@ def _ending(line: PlanLine) -> Html | None:
     """Return how an edit has ended, once it has."""
     if line.status in {"change", "waiting"}:
         return None
-    said = message_of(line.code)
+    # The table of outcomes says once what the usual end means.
+    said = message_of(line.code) if line.status != EditState.VERIFIED else ""
     badge = tag("span", line.status.replace("_", " "), class_=f"badge is-{line.status}")
     return tag("div", badge, f" {said}" if said else None, class_="ending")
 

@@ -31,10 +31,11 @@ class Table:
     count: int = 0
     rows: list[Html] = field(default_factory=list)
 
-    def add(self, line: PlanLine, *, who_of: Callable[[str], str]) -> None:
-        """Take an edit."""
+    def add(self, line_of: Callable[[], PlanLine], *, who_of: Callable[[str], str]) -> None:
+        """Take an edit, of which a line is made only while there is room for it."""
         self.count += 1
         if len(self.rows) < MOST_ROWS:
+            line = line_of()
             self.rows.append(self.row(line, who=who_of(line.account)))
 
 
@@ -66,11 +67,11 @@ def new_tables(*, has_begun: bool) -> dict[str, Table]:
     return {table.name: table for table in made}
 
 
-def table_of(line: PlanLine) -> str:
+def table_of(status: str, code: str) -> str:
     """Return the one table that an edit belongs into."""
-    if needs_attention(line):
+    if needs_attention(status, code):
         return ATTENTION
-    match line.status:
+    match status:
         case "waiting":
             return WAITING
         case EditState.SKIPPED | EditState.UNCHANGED:
