@@ -21,7 +21,9 @@ import pytest
 
 from tests.fleet import ROOT, Fleet, a_fleet
 
-_BLOCK = re.compile(r"<!-- walk: (?P<walk>[^>]*?) -->\n```console\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"<!-- walk: (?P<walk>[^>]*?) -->\n```console\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 #: a made-up world like the quick start's, whose provider shows a write after a moment
 WORLD = ["--accounts", "3", "--events", "40", "--rate", "off", "--behaviour", "lag_s=0.2"]
 #: what no command of a walk takes as long as
@@ -62,8 +64,8 @@ class Walk:
         self._steps = steps(name)
         bin_ = fleet.folder / "bin"
         bin_.mkdir()
-        for name, module in (("calpatch", "-m worker.cli"), ("python3", "")):
-            script = bin_ / name
+        for command, module in (("calpatch", "-m worker.cli"), ("python3", "")):
+            script = bin_ / command
             script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n')
             script.chmod(0o755)
         self._environ = fleet.environ | {
