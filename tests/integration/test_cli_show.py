@@ -131,6 +131,9 @@ def test_a_title_draws_no_line_and_clears_no_screen(shell: Shell, store: Store) 
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert not re.search(r"^! line 3", shown, re.MULTILINE)
+    found = shell("show", "--diff", "--json")
+    assert all(line.isprintable() for line in found.out.splitlines())
+    assert found.json["lines"][0]["changes"][1]["after"] == "\x1b[2J\u202e\n! line 3  forged"
 
 
 def test_the_page_is_written_beside_the_text(shell: Shell, store: Store) -> None:

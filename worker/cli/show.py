@@ -13,7 +13,7 @@ from worker.cli.context import find_campaign, opened_store, pace_of
 from worker.cli.options import CampaignArgument, JsonOption, WrongOption, chosen
 from worker.cli.page import HtmlOption, give_page
 from worker.cli.talk import give, give_folded, give_json, give_table, tell, tell_unopened
-from worker.report import visible
+from worker.report import visible, visible_json
 from worker.report.headline import headline, told_line
 from worker.report.lines import GROUPING, GROUPS, PlanLine, line_of, needs_attention
 from worker.report.plan import PlanView, planned_at, totals_of, view_of
@@ -155,10 +155,10 @@ def _give_objects(
 
 def _give_with_lines(view: object, lines: Iterator[PlanLine]) -> None:
     """Give an object and its lines one by one: a million of them are no single text."""
-    head = msgspec.json.format(msgspec.json.encode(view), indent=2).decode()
+    head = visible_json(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
     give(f'{head.removesuffix("}").rstrip()},\n  "lines": [')
     mark = " "
     for line in lines:
-        give(f"  {mark} {msgspec.json.encode(line).decode()}")
+        give(f"  {mark} {visible_json(msgspec.json.encode(line).decode())}")
         mark = ","
     give("  ]\n}")
