@@ -23,7 +23,6 @@ from worker.cli.person import user_name
 from worker.cli.progress import bar
 from worker.cli.show import give_plan
 from worker.cli.submit_options import (
-    LANES,
     FoldOption,
     GapOption,
     LaneOption,
@@ -38,6 +37,7 @@ from worker.cli.validate import known_in
 from worker.errors import InvalidInput
 from worker.intake import Input, check, open_input
 from worker.intake.producer import Order
+from worker.intake.terms import LANES
 from worker.model import CampaignState, Policy
 from worker.planning import (
     Planned,
@@ -167,7 +167,7 @@ def _of_campaign(
             sample=asked.sample, progress=progress,
         )  # fmt: skip
     if made.selected is not None:
-        _tell_selected(made.selected)
+        tell_selected(made.selected)
     return made
 
 
@@ -191,7 +191,7 @@ def _of_edits(
     )
 
 
-def _tell_selected(found: Selected) -> None:
+def tell_selected(found: Selected) -> None:
     """Say what was read, and of which accounts nothing could be."""
     tell(described(found))
     for sub, why in sorted(found.unread.items())[:MOST_TOLD]:

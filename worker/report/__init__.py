@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from worker.report.cells import guarded, restored, visible
 from worker.report.columns import FILES, RESULT_COLUMNS, file_of
+from worker.report.outline import changed, outline
 from worker.report.picture import limit_line, picture, plain_line
 from worker.report.reasons import next_step, throttled, why_it_waits
 from worker.report.results import InvariantError, message_of, write_results
@@ -32,6 +33,7 @@ __all__ = [
     "Status",
     "Summary",
     "Written",
+    "changed",
     "chapter",
     "file_of",
     "guarded",
@@ -40,6 +42,7 @@ __all__ = [
     "local",
     "message_of",
     "next_step",
+    "outline",
     "picture",
     "plain_line",
     "restored",

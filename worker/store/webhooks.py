@@ -1,7 +1,7 @@
 """News for others: what is to be told of a campaign, stored with the change that it tells of.
 
-So none is lost with a process, and each is sent until it is taken, or has been refused for a day.
-It carries ids, states and counts, and never an event's text.
+So none is lost with a process, and each is sent until it is taken, or has been refused for two
+days. It carries ids, states and counts, and never an event's text.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text
 from worker.store.database import Database
 from worker.store.values import Campaign
 
-#: tries in all; the last ones come an hour apart
-MOST_TRIES: Final = 30
+#: tries in all, over two days (`notify.wait_s`): somebody may be away for one, over a night off
+MOST_TRIES: Final = 60
 #: how long somebody who sends has it to himself, in seconds
 LEASE_S: Final = 60.0
 
@@ -62,6 +62,8 @@ def tell(
         "key": campaign.key,
         "state": state,
         "state_reason": why,
+        "job": campaign.job,
+        "for": campaign.job_date.isoformat() if campaign.job_date else "",
         "total": campaign.total,
         "counts": {row.state: row.n for row in counts},
     }
