@@ -112,7 +112,7 @@ def _placed(settings: Settings, store: Store, asked: Asked, wanted: Wanted) -> S
         tell_error(wrong)
         raise typer.Exit(ExitCode.USAGE) from wrong
     except KeyboardInterrupt:
-        known = store.campaigns.get(asked.terms.key) if asked.terms.key else None
+        known = store.campaigns.get(wanted.key or f"{wanted.job}-{wanted.day}")
         tell(f"It is saved as {known.id}" if known else "Nothing was saved")
         raise
 

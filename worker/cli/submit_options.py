@@ -6,9 +6,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from worker.intake.terms import Terms
+from worker.intake.terms import Terms, notify_in
 from worker.intake.terms import policy_of as policy_in
 from worker.model import Policy
+from worker.settings import Settings
 
 ReasonOption: TypeAlias = Annotated[
     str | None, typer.Option(help="Why; it is kept in the audit. A campaign file has its own.")
@@ -142,6 +143,15 @@ def policy_of(
             allow_repeat=allow_repeat,
         )
     )  # fmt: skip
+
+
+def told_to(settings: Settings, webhook: str | None, notify: str | None) -> str:
+    """Return who is told of what, as JSON; "" for nobody. Raises WrongOption and SettingsError."""
+    terms = Terms(webhook=webhook, notify=words_in(notify))
+    said = notify_in(terms, hosts=settings.allowed_hosts)
+    if said:
+        settings.need("webhook_secret")
+    return said
 
 
 def words_in(text: str | None) -> tuple[str, ...]:

@@ -128,10 +128,9 @@ class Wanted:
                 "--for: a day needs a job, whose run of that day it is",
                 next_step="Name it: --job nightly",
             )
-        of_day = f"{job}-{self.day}" if self.day else order.key
         return replace(
             order,
-            key=self.key or of_day,
+            key=self.key or (f"{job}-{self.day}" if self.day else order.key),
             run=structs.replace(order.run, **self.run),
             job=job,
             job_date=self.day,
@@ -147,8 +146,6 @@ def wanted_of(terms: Terms, *, user: str, hosts: Collection[str]) -> Wanted:
     Messages may be posted to `hosts` even where these are private. Raises WrongOption.
     """
     run, median = _run(terms)
-    if terms.notify and terms.webhook is None:
-        raise WrongOption("--notify needs an address to tell", next_step="Add --webhook URL")
     return Wanted(
         key=_words("--key", terms.key, longest=LONGEST_KEY),
         reason=_words("--reason", terms.reason, longest=LONGEST_REASON),
@@ -160,8 +157,17 @@ def wanted_of(terms: Terms, *, user: str, hosts: Collection[str]) -> Wanted:
         day=_read("--for", terms.day, _day),
         catch_up=terms.catch_up,
         median=median,
-        notify=notify_of(terms.webhook, terms.notify, hosts=hosts) if terms.webhook else "",
+        notify=notify_in(terms, hosts=hosts),
     )
+
+
+def notify_in(terms: Terms, *, hosts: Collection[str]) -> str:
+    """Return who is told of what as an `Order` has it. Raises WrongOption."""
+    if terms.webhook is not None:
+        return notify_of(terms.webhook, terms.notify, hosts=hosts)
+    if terms.notify:
+        raise WrongOption("--notify needs an address to tell", next_step="Add --webhook URL")
+    return ""
 
 
 def policy_of(terms: Terms) -> Policy:

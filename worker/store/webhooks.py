@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from worker.store.database import Database
 from worker.store.values import Campaign
 
-#: tries in all, over two days (`notify.wait_s`): somebody may be away for one, over a night off
+#: tries in all, which take two days (`notify.wait_s`): a receiver may be away for one
 MOST_TRIES: Final = 60
 #: how long somebody who sends has it to himself, in seconds
 LEASE_S: Final = 60.0
@@ -32,6 +32,7 @@ class Delivery:
     """One message to be sent; `tries` counts this one."""
 
     id: str
+    campaign_id: str
     url: str = field(repr=False)
     body: str
     tries: int
@@ -105,8 +106,8 @@ class Webhooks:
         )
         sql = text(
             f"UPDATE webhooks SET tries = tries + 1, next_at = {self._database.later_sql('lease')}"
-            f" WHERE id IN ({due}) RETURNING id, body, tries, (SELECT c.notify FROM campaigns c"
-            " WHERE c.id = campaign_id) AS notify"
+            f" WHERE id IN ({due}) RETURNING id, campaign_id, body, tries,"
+            " (SELECT c.notify FROM campaigns c WHERE c.id = campaign_id) AS notify"
         )
 
         def work(connection: Connection) -> list[Delivery]:
@@ -114,6 +115,7 @@ class Webhooks:
             return [
                 Delivery(
                     id=row.id,
+                    campaign_id=row.campaign_id,
                     url=msgspec.json.decode(row.notify)["webhook"],
                     body=row.body,
                     tries=row.tries,
