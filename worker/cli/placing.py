@@ -64,7 +64,7 @@ def place(asked: Asked) -> ExitCode:
             look, code = follow(
                 settings, store, placed.campaign.id, wait_s=asked.wait_s, is_over=_needs_somebody
             )
-    _give(look, as_json=asked.as_json)
+    _give(look, code, as_json=asked.as_json)
     if asked.error_on_noop and code is ExitCode.OK and look.has_ended and not changed(look):
         return ExitCode.NOTHING_TO_DO
     return code
@@ -75,12 +75,12 @@ def _looked(settings: Settings, store: Store, placed: Submitted) -> tuple[Snapsh
     campaign = placed.campaign
     fault = "Redis does not answer" if placed.note else ""
     look = look_at(settings, store, campaign.id, redis_fault=fault)
-    if not look.has_ended:
+    code = exit_of(look)
+    if code is ExitCode.STILL_RUNNING or (placed.created and not look.has_ended):
         tell(f"To follow it: {reattach(campaign.id)}")
         tell(f"When it has ended: calpatch results {campaign.id} --out DIR")
-    code = exit_of(look)
-    is_going = code is ExitCode.STILL_RUNNING or (placed.created and not look.has_ended)
-    return look, ExitCode.OK if is_going else code
+        code = ExitCode.OK
+    return look, code
 
 
 def _needs_somebody(look: Snapshot) -> bool:
@@ -91,12 +91,12 @@ def _needs_somebody(look: Snapshot) -> bool:
     return campaign.state in _WAITING
 
 
-def _give(look: Snapshot, *, as_json: bool) -> None:
+def _give(look: Snapshot, code: ExitCode, *, as_json: bool) -> None:
     if as_json:
         give_json(status_of(look))
         return
     give(visible(outline(look)))
-    if look.errors or not look.has_ended:
+    if code is not ExitCode.OK:
         tell(visible(next_step(look)))
 
 

@@ -42,7 +42,9 @@ def notify_of(webhook: str, on: Sequence[str] = (), *, hosts: Collection[str] = 
     try:
         address = checked_address(webhook, hosts=hosts)
     except CellError as error:
-        raise WrongOption(f"--webhook: {error.wrong}", next_step=error.step.capitalize()) from error
+        raise WrongOption(
+            f"--webhook: {error.wrong}", next_step=error.step[:1].upper() + error.step[1:]
+        ) from error
     named = cast("tuple[News, ...]", tuple(each for each in NEWS if each in on))
     return msgspec.json.encode(Notify(webhook=address, on=named or NEWS)).decode()
 

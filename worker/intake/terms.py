@@ -28,6 +28,8 @@ VERIFYING: Final = ("all", "none")
 #: characters; the database's column, and what a person still reads
 LONGEST_KEY: Final = 255
 LONGEST_REASON: Final = 1000
+#: so that a day fits behind it in a key
+LONGEST_JOB: Final = 200
 #: calls a second
 LEAST_RPS, MOST_RPS = 0.1, 10_000.0
 
@@ -105,10 +107,12 @@ class Wanted:
 
         Raises WrongOption for what the file alone says.
         """
-        said = {"--reason": self.reason, "--lane": self.lane}
-        if self.policy != Policy():
-            said["--past-events, --dst-gap, --dst-fold, --verify, --allow-repeat"] = "given"
-        if told := [name for name, value in said.items() if value is not None]:
+        said: dict[str, object] = {"reason": self.reason, "lane": self.lane}
+        usual = Policy()
+        for name in ("past_events", "dst_gap", "dst_fold", "verify", "allow_repeat"):
+            value = getattr(self.policy, name)
+            said[name] = None if value == getattr(usual, name) else value
+        if told := [f"--{name.replace('_', '-')}" for name, value in said.items() if value]:
             raise WrongOption(
                 f"A campaign file says this itself: {', '.join(told)}",
                 next_step="Leave it out, and change the file instead",
@@ -153,7 +157,7 @@ def wanted_of(terms: Terms, *, user: str, hosts: Collection[str]) -> Wanted:
         lane=_chosen("--lane", terms.lane, among=LANES),
         policy=policy_of(terms),
         run=run,
-        job=_words("--job", terms.job, longest=LONGEST_KEY) or "",
+        job=_words("--job", terms.job, longest=LONGEST_JOB) or "",
         day=_read("--for", terms.day, _day),
         catch_up=terms.catch_up,
         median=median,
