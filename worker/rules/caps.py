@@ -51,7 +51,8 @@ def median_cap(times: Fraction, changes: Sequence[int]) -> MedianCap:
             f" and there are {len(changes)}",
         )
     usual = Fraction(median(map(Fraction, changes)))
-    said = f"the median of the last {len(changes)} runs is {float(usual):,.12g} changes"
+    many = "change" if usual == 1 else "changes"
+    said = f"the median of the last {len(changes)} runs is {float(usual):,.12g} {many}"
     if not usual:
         return MedianCap(None, f"{name} does not apply: {said}")
     cap = int(times * usual)
