@@ -13,7 +13,6 @@ from worker.intake.order import Order
 from worker.intake.terms import Terms, Wanted, wanted_of
 from worker.model import Policy, Run, Threshold, Window
 
-
 NIGHT = Window(since=1200, until=360, tzid="Etc/UTC")
 FIVE = datetime(2026, 11, 24, 5, tzinfo=UTC)
 
