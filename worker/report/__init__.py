@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from worker.report.cells import guarded, restored, visible, visible_json
 from worker.report.columns import FILES, RESULT_COLUMNS, asks_something, file_of
+from worker.report.outline import changed, outline
 from worker.report.picture import limit_line, picture, plain_line
 from worker.report.reasons import next_step, throttled, why_it_waits
 from worker.report.results import InvariantError, message_of, write_results
@@ -33,6 +34,7 @@ __all__ = [
     "Summary",
     "Written",
     "asks_something",
+    "changed",
     "chapter",
     "file_of",
     "guarded",
@@ -41,6 +43,7 @@ __all__ = [
     "local",
     "message_of",
     "next_step",
+    "outline",
     "picture",
     "plain_line",
     "restored",

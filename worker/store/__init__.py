@@ -19,6 +19,7 @@ from worker.store.chunks import Chunks
 from worker.store.database import Database
 from worker.store.erasing import Erased, Erasing
 from worker.store.image_keys import ImageKeys
+from worker.store.jobs import JobBusy, Jobs
 from worker.store.plans import Approval, Plans
 from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
@@ -66,6 +67,8 @@ __all__ = [
     "Erased",
     "ImageKeys",
     "Images",
+    "JobBusy",
+    "Jobs",
     "Kept",
     "Keyring",
     "NewAccount",
@@ -108,6 +111,7 @@ class Store:
         self.accounts = Accounts(database)
         self.campaigns = Campaigns(database, self.image_keys)
         self.chunks = Chunks(database, self.image_keys)
+        self.jobs = Jobs(database)
         self.queue = Queue(database)
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)

@@ -67,7 +67,7 @@ def finish_planning(database: Database, connection: Connection, *, campaign_id: 
         notes=[Note(actor=ITSELF, action="campaign.planned", detail=detail)],
         campaign_id=campaign_id,
     )
-    why = exceeded(campaign.run, totals)
+    why = exceeded(campaign.run, totals) or _needs_another(campaign.run, totals)
     if campaign.run.is_automatic and not why:
         begin(database, connection, campaign=campaign, actor=campaign.owner)
     else:
@@ -86,10 +86,19 @@ def planned_totals(connection: Connection, campaign_id: str) -> PlanTotals:
 def exceeded(run: Run, totals: PlanTotals) -> str:
     """Return the cap that a plan exceeds, in words; "" when none."""
     if run.max_changes is not None and totals.changes > run.max_changes:
-        return f"{totals.changes:,} changes are more than the {run.max_changes:,} allowed"
+        basis = f" ({run.cap_basis})" if run.cap_basis else ""
+        return f"{totals.changes:,} changes are more than the {run.max_changes:,} allowed{basis}"
     if run.max_people is not None and totals.people > run.max_people:
         return f"{totals.people:,} people may get mail, more than the {run.max_people:,} allowed"
     return ""
+
+
+def _needs_another(run: Run, totals: PlanTotals) -> str:
+    """Return why a plan may not begin by itself though it keeps within its caps; "" if it may."""
+    limit = run.second_person_above
+    if limit is None or totals.changes <= limit:
+        return ""
+    return f"{totals.changes:,} changes are more than the {limit:,} that one person may begin"
 
 
 def begin(database: Database, connection: Connection, *, campaign: Campaign, actor: str) -> None:

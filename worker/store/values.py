@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -89,6 +90,10 @@ class NewCampaign:
     parent: str | None = None
     job: str = ""
     job_date: date | None = None
+    #: may be for a day before the one that the job's newest run was for
+    catch_up: bool = False
+    #: at most so many times the median of what the job's last runs have changed
+    max_changes_median: Fraction | None = None
     #: JSON of the campaign file, for people
     spec: str = ""
     #: JSON model.Notify; "" tells nobody
