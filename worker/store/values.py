@@ -162,7 +162,7 @@ class Edit(Struct, gc=False, frozen=True, kw_only=True):
     prior_target: Image | None = None
     #: there was such an edit, but what it made has been erased or pruned since
     prior_is_gone: bool = False
-    #: the edit that this one takes back; None where that is not known any more
+    #: the edit that this one takes back or tries again; None where it is not known any more
     earlier: Earlier | None = None
     #: its images are there and do not open: damaged, or changed by hand
     is_unreadable: bool = False
