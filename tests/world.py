@@ -208,11 +208,11 @@ class World:
             duplicate=False,
         )
 
-    def undo(self, campaign_id: str, *, key: str = "undo") -> str:
+    def undo(self, campaign_id: str, *, key: str = "undo", policy: Policy | None = None) -> str:
         """Store the undo of a campaign, to be planned."""
         rows = list(self.store.again.undone(campaign_id))
         return self._submit(
-            rows, key=key, policy=Policy(), chunk_size=200, run=Run(), parent=campaign_id
+            rows, key=key, policy=policy or Policy(), chunk_size=200, run=Run(), parent=campaign_id
         )
 
     async def step(self) -> int:

@@ -209,6 +209,8 @@ class Step(Struct, gc=False, frozen=True, kw_only=True):
     #: who take part in the event, and of them those from elsewhere
     people: int | None = None
     externals: int | None = None
+    #: stands for the event's zone, or for whole days: what a canary is spread over
+    alike: str | None = None
 
 
 class Standing(NamedTuple):
