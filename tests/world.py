@@ -362,13 +362,14 @@ async def an_engine(
     def capped(_name: str, rate: Rate) -> MemoryLimiter:
         return MemoryLimiter(rate=rate, share=1.0, clock=clock)
 
+    both = CappedLimiter(limiter, capped)
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
             breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
-                client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
-                limiter=CappedLimiter(limiter, capped),
+                client=Cronofy(session, both, clock=clock, limits=limits, breakers=breakers),
+                limiter=both,
                 vault=Vault(settings.keys),
                 clock=clock,
                 settings=settings,
