@@ -30,6 +30,7 @@ async def test_a_plan_only_reads_and_a_beginning_does_what_was_planned(database_
         planned = list(world.store.reading.outcomes(campaign))
         assert [one.line_no for one in planned if one.target is None] == [9]
         assert world.outcomes(campaign)[9] == ("skipped", "event_locked")
+        assert [one.seen.summary for one in planned if one.seen] == ["Meeting 7"]
         assert world.campaign(campaign).plan_hash
 
         world.begin(campaign)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.context import opened_store
+from worker.cli.context import find_campaign, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.follow import follow
 from worker.cli.options import (
@@ -19,6 +19,7 @@ from worker.cli.options import (
     reason_words,
     wait_seconds,
 )
+from worker.cli.page import HtmlOption, give_page
 from worker.cli.person import user_name
 from worker.cli.progress import bar
 from worker.cli.show import give_plan
@@ -87,6 +88,7 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="8 if it has changes, 0 if none.")
     ] = False,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read the calendars and show what would change; nothing is written.
@@ -109,6 +111,8 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
         code = follow_plan(settings, store, campaign_id, wait_s=wait_s)
         if code is ExitCode.OK:
             view = give_plan(settings, store, campaign_id, as_json=as_json)
+            if html is not None:
+                give_page(settings, store, find_campaign(store, campaign_id), html)
             if view.changes and detailed_exitcode:
                 code = ExitCode.PLAN_HAS_CHANGES
             tell_next(view.changes, campaign_id)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.errors import InvalidInput, Problem, WorkerError
-from worker.report import visible
+from worker.report import visible, visible_json
 from worker.store import Store
 
 #: columns of a table without a terminal: more than any has
@@ -75,7 +75,7 @@ def close_stdout() -> None:
 
 def give_json(value: Any) -> None:
     """Give one JSON object, on stdout."""
-    give(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    give(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def give_table(

@@ -8,8 +8,8 @@ Everything is derived from the store's rows each time; nothing here calls the AP
 
 from __future__ import annotations
 
-from worker.report.cells import guarded, restored, visible
-from worker.report.columns import FILES, RESULT_COLUMNS, file_of
+from worker.report.cells import guarded, restored, visible, visible_json
+from worker.report.columns import FILES, RESULT_COLUMNS, asks_something, file_of
 from worker.report.picture import limit_line, picture, plain_line
 from worker.report.reasons import next_step, throttled, why_it_waits
 from worker.report.results import InvariantError, message_of, write_results
@@ -32,6 +32,7 @@ __all__ = [
     "Status",
     "Summary",
     "Written",
+    "asks_something",
     "chapter",
     "file_of",
     "guarded",
@@ -50,6 +51,7 @@ __all__ = [
     "told",
     "utc",
     "visible",
+    "visible_json",
     "why_it_waits",
     "write_results",
 ]

@@ -110,12 +110,22 @@ def _decided(work: Work, edit: Edit, decision: Decision) -> Ready | Outcome:
             event = work.events[edit.key]
             return _final(work, edit, EditState.UNCHANGED, Code.ALREADY_AS_ASKED, seen=event.image)
         case Skip(code=code, detail=detail):
-            return _final(work, edit, EditState.SKIPPED, code, why=detail)
+            found = _for_the_plan(work, edit)
+            return _final(work, edit, EditState.SKIPPED, code, why=detail, found=found)
         case Conflict(code=code, fields=fields):
             return _conflict(work, edit, code, fields)
         case Refuse(code=code):
-            return _final(work, edit, EditState.FAILED, code)
+            return _final(work, edit, EditState.FAILED, code, found=_for_the_plan(work, edit))
     assert_never(decision)
+
+
+def _for_the_plan(work: Work, edit: Edit) -> Image | None:
+    """Return an event that is left alone, for whoever looks at the plan; None outside of plans.
+
+    A uid tells nobody which meeting it is that stays where it was.
+    """
+    event = work.events.get(edit.key) if work.plans else None
+    return event.image if event else None
 
 
 def _conflict(work: Work, edit: Edit, code: Code, fields: tuple[str, ...]) -> Outcome:

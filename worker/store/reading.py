@@ -124,6 +124,20 @@ class Reading:
             rows = connection.execute(text(_BY_CHUNK), {"id": campaign_id})
             return [work for row in rows for work in _work_of(row)]
 
+    def pending_loads(self, campaign_id: str) -> list[tuple[int, int]]:
+        """Return pairs: so many edits that have not been sent, and how many accounts have so many.
+
+        Counted by the database: a large tenant has more accounts than fit into a report's memory.
+        """
+        each = (
+            "SELECT count(*) AS edits FROM edits WHERE campaign_id = :id AND state = 'pending'"
+            " GROUP BY account"
+        )
+        sql = text(f"SELECT edits, count(*) AS accounts FROM ({each}) AS counted GROUP BY edits")
+        with self._database.read() as connection:
+            rows = connection.execute(sql, {"id": campaign_id})
+            return sorted((int(row.edits), int(row.accounts)) for row in rows)
+
     def waiting(self, campaign_id: str) -> tuple[float | None, int]:
         """Return in how many seconds a chunk is due next, and how many chunks run.
 
