@@ -114,14 +114,14 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
     with opened_store(settings) as store:
         made = _made(settings, store, file, format_, asked, as_json=as_json)
         campaign_id = made.submitted.campaign.id
-        code = _follow(settings, store, campaign_id, wait_s=wait_s)
+        code = follow_plan(settings, store, campaign_id, wait_s=wait_s)
         if code is ExitCode.OK:
             view = give_plan(settings, store, campaign_id, as_json=as_json)
             if html is not None:
                 give_page(settings, store, find_campaign(store, campaign_id), html)
             if view.changes and detailed_exitcode:
                 code = ExitCode.PLAN_HAS_CHANGES
-            _tell_next(view.changes, campaign_id)
+            tell_next(view.changes, campaign_id)
     raise typer.Exit(code)
 
 
@@ -213,7 +213,7 @@ def tell_selected(found: Selected) -> None:
         tell(visible(f"  without such a calendar: {named}"))
 
 
-def _follow(settings: Settings, store: Store, campaign_id: str, *, wait_s: float) -> ExitCode:
+def follow_plan(settings: Settings, store: Store, campaign_id: str, *, wait_s: float) -> ExitCode:
     """Wait until a plan is complete."""
     look, _ = follow(
         settings, store, campaign_id, wait_s=wait_s,
@@ -223,7 +223,7 @@ def _follow(settings: Settings, store: Store, campaign_id: str, *, wait_s: float
     return ExitCode.STILL_RUNNING if is_planning else ExitCode.OK
 
 
-def _tell_next(changes: int, campaign_id: str) -> None:
+def tell_next(changes: int, campaign_id: str) -> None:
     if changes:
         tell(f"See each of them: calpatch show {campaign_id} --diff")
         tell(f"Do it: calpatch apply {campaign_id} --reason TEXT")

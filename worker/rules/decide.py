@@ -16,6 +16,7 @@ from worker.model import (
     AllDay,
     Calendar,
     Code,
+    Elsewhere,
     Event,
     Image,
     Patch,
@@ -176,7 +177,7 @@ def _new_when(when: When, patch: Patch, *, policy: Policy) -> When | Skip | Refu
     move = patch.move
     place: When | Ambiguous | NotForAllDay | KindMismatch | EndBeforeStart
     match move:
-        case None:
+        case None | Elsewhere():
             return when
         case Shift():
             place = moved(when, move, tzid=patch.tzid, policy=policy)

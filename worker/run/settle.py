@@ -60,6 +60,9 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
     """Decide an edit that has no target yet."""
     if edit.is_unreadable:
         return _unreadable(work, edit)
+    if edit.patch.again and edit.earlier is not None:
+        # Where the first try would have put the event, or has put it: never once more from there.
+        return _as_planned(work, edit, edit.earlier.before, edit.earlier.target, calendars)
     decision = decide(
         _wanted(edit),
         work.events.get(edit.key),

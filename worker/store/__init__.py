@@ -11,7 +11,7 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
-from worker.store.again import Again
+from worker.store.again import Again, Named
 from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
@@ -71,6 +71,7 @@ __all__ = [
     "Jobs",
     "Kept",
     "Keyring",
+    "Named",
     "NewAccount",
     "NewCampaign",
     "Note",

@@ -67,7 +67,7 @@ def finish_planning(database: Database, connection: Connection, *, campaign_id: 
         notes=[Note(actor=ITSELF, action="campaign.planned", detail=detail)],
         campaign_id=campaign_id,
     )
-    why = exceeded(campaign.run, totals) or _needs_another(campaign.run, totals)
+    why = exceeded(campaign.run, totals) or lacks_second(campaign.run, totals)
     if campaign.run.is_automatic and not why:
         begin(database, connection, campaign=campaign, actor=campaign.owner)
     else:
@@ -93,8 +93,8 @@ def exceeded(run: Run, totals: PlanTotals) -> str:
     return ""
 
 
-def _needs_another(run: Run, totals: PlanTotals) -> str:
-    """Return why a plan may not begin by itself though it keeps within its caps; "" if it may."""
+def lacks_second(run: Run, totals: PlanTotals) -> str:
+    """Return why a second person must approve a plan, in words; "" where one is enough."""
     limit = run.second_person_above
     if limit is None or totals.changes <= limit:
         return ""
@@ -153,8 +153,11 @@ def _unproven(found: Sequence[Any]) -> str:
 
 
 def _stored(database: Database, campaign: Campaign) -> Any:
-    """Return when the campaign began as its database compares it."""
-    began = campaign.started_at or campaign.submitted_at
+    """Return when the campaign began as its database compares it: its plan was complete then.
+
+    An older calpatch that looks at a plan notes a beginning long before.
+    """
+    began = campaign.planned_at or campaign.started_at or campaign.submitted_at
     return began.strftime("%Y-%m-%d %H:%M:%S.%f") if database.is_sqlite else began
 
 
