@@ -8,23 +8,30 @@ Everything is derived from the store's rows each time; nothing here calls the AP
 
 from __future__ import annotations
 
+from worker.report.around import Deed, Hold
 from worker.report.cells import guarded, restored, visible
 from worker.report.columns import FILES, RESULT_COLUMNS, file_of
+from worker.report.pace import Pace
 from worker.report.picture import limit_line, picture, plain_line
-from worker.report.reasons import next_step, throttled, why_it_waits
+from worker.report.reasons import canary_line, next_step, throttled, why_it_waits
 from worker.report.results import InvariantError, message_of, write_results
 from worker.report.sheet import Written
 from worker.report.shown import local, start_and_end, utc
-from worker.report.snapshot import Blocked, Pace, Snapshot, take_snapshot
+from worker.report.snapshot import Blocked, Snapshot, take_snapshot
 from worker.report.status import LimiterUse, Status, limiter_use, status_of
 from worker.report.summary import Summary
+from worker.report.telling import status_lines
+from worker.report.terms import TUNING_HELP, failures_that_hold, tuning_of
 from worker.report.why import Chapter, chapter, told
 
 __all__ = [
     "FILES",
     "RESULT_COLUMNS",
+    "TUNING_HELP",
     "Blocked",
     "Chapter",
+    "Deed",
+    "Hold",
     "InvariantError",
     "LimiterUse",
     "Pace",
@@ -32,7 +39,9 @@ __all__ = [
     "Status",
     "Summary",
     "Written",
+    "canary_line",
     "chapter",
+    "failures_that_hold",
     "file_of",
     "guarded",
     "limit_line",
@@ -44,10 +53,12 @@ __all__ = [
     "plain_line",
     "restored",
     "start_and_end",
+    "status_lines",
     "status_of",
     "take_snapshot",
     "throttled",
     "told",
+    "tuning_of",
     "utc",
     "visible",
     "why_it_waits",

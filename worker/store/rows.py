@@ -145,7 +145,10 @@ def edit_of(
 
 def undone_by(row: Sequence[Any]) -> str:
     """Return the edit that a row of `EDIT_COLUMNS` takes back; "" for most."""
-    patch: str = row[_PATCH]
+    return _undone_by(row[_PATCH])
+
+
+def _undone_by(patch: str) -> str:
     return _patch.decode(patch).undo if '"undo":' in patch else ""
 
 
@@ -176,4 +179,5 @@ def outcome_of(
         seen=seen,
         people=row.people,
         externals=row.externals,
+        undoes=_undone_by(row.patch),
     )
