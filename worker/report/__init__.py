@@ -19,10 +19,12 @@ from worker.report.sheet import Written
 from worker.report.shown import local, start_and_end, utc
 from worker.report.snapshot import Blocked, Snapshot, take_snapshot
 from worker.report.status import LimiterUse, Status, limiter_use, status_of
+from worker.report.story import told
 from worker.report.summary import Summary
 from worker.report.telling import status_lines
 from worker.report.terms import TUNING_HELP, failures_that_hold, tuning_of
-from worker.report.why import Chapter, chapter, told
+from worker.report.why import Chapter, Entry, chapter, entry_of, linked
+from worker.report.words import known_actions, words_of
 
 __all__ = [
     "FILES",
@@ -31,6 +33,7 @@ __all__ = [
     "Blocked",
     "Chapter",
     "Deed",
+    "Entry",
     "Hold",
     "InvariantError",
     "LimiterUse",
@@ -41,11 +44,14 @@ __all__ = [
     "Written",
     "canary_line",
     "chapter",
+    "entry_of",
     "failures_that_hold",
     "file_of",
     "guarded",
+    "known_actions",
     "limit_line",
     "limiter_use",
+    "linked",
     "local",
     "message_of",
     "next_step",
@@ -62,5 +68,6 @@ __all__ = [
     "utc",
     "visible",
     "why_it_waits",
+    "words_of",
     "write_results",
 ]

@@ -89,7 +89,8 @@ class Steering:
                 raise _not_now(campaign, "resumed")
             refuse_frozen(connection)
             self._go_on(connection, campaign, run=run or campaign.run)
-            self._note(connection, campaign, actor, "campaign.resumed", reason=reason)
+            tuned = {"run": msgspec.to_builtins(run)} if run not in {None, campaign.run} else {}
+            self._note(connection, campaign, actor, "campaign.resumed", reason=reason, **tuned)
             return True
 
         return self._with(campaign_id, work)

@@ -8,12 +8,14 @@ from worker.intake.campaign.described import described
 from worker.intake.campaign.file import example, read_campaign
 from worker.intake.campaign.shape import schema_text
 from worker.intake.campaign.value import NEWS, CampaignFile, News, Notify
+from worker.intake.campaign.wording import changed
 
 __all__ = [
     "NEWS",
     "CampaignFile",
     "News",
     "Notify",
+    "changed",
     "described",
     "example",
     "read_campaign",
