@@ -20,7 +20,7 @@ from worker.cli.options import (
 )
 from worker.cli.talk import give_folded, give_json, give_table, tell
 from worker.model import CampaignState
-from worker.report import Snapshot, status_lines, status_of, visible
+from worker.report import Snapshot, status_lines, status_of, told_reason, visible
 from worker.settings import Settings
 from worker.store import Campaign
 
@@ -94,11 +94,11 @@ def _give_listed(listed: list[Campaign]) -> None:
     rows = [
         (
             each.id, each.key, str(each.state), f"{each.total:,}", _minute(each), each.reason,
-            each.state_reason,
+            told_reason(each),
         )
         for each in listed
     ]  # fmt: skip
-    shown = len(columns) - (not any(each.state_reason for each in listed))
+    shown = len(columns) - (not any(row[-1] for row in rows))
     give_table(
         columns[:shown],
         [row[:shown] for row in rows],
@@ -124,7 +124,7 @@ def _object(campaign: Campaign) -> dict[str, object]:
         "key": campaign.key,
         "kind": campaign.kind,
         "state": campaign.state,
-        "state_reason": campaign.state_reason,
+        "state_reason": told_reason(campaign),
         "reason": campaign.reason,
         "owner": campaign.owner,
         "total": campaign.total,

@@ -61,15 +61,20 @@ def next_step(look: Snapshot) -> str:
             return f"{_rest(look)}; `calpatch results {name}` writes what was done"
         case CampaignState.COMPLETED_WITH_ERRORS | CampaignState.FAILED:
             return f"See what needs attention: calpatch results {name} --only failed"
-        case CampaignState.CANCELLED | CampaignState.EXPIRED if look.calls:
+        case CampaignState.CANCELLED | CampaignState.EXPIRED if _has_sent(look):
             return f"See what was done before: calpatch results {name}"
         case CampaignState.CANCELLED | CampaignState.EXPIRED:
-            return "Nothing was sent; plan it again if it is still wanted"
+            return f"Nothing was changed; calpatch results {name} has each line"
         case CampaignState.AWAITING_APPROVAL | CampaignState.PAUSED:
             return next_deed(look)
         case _:
             missing = _missing_deed(look) or next_deed(look)
             return missing or f"Follow it: calpatch status {name} --watch"
+
+
+def _has_sent(look: Snapshot) -> bool:
+    sent = {EditState.VERIFIED, EditState.UNVERIFIED, EditState.MISMATCH}
+    return bool(sent & look.by_state.keys())
 
 
 def _rest(look: Snapshot) -> str:

@@ -25,7 +25,10 @@ def told(found: Chapter) -> Iterator[str]:
 def _told(found: Chapter) -> Iterator[str]:
     yield f"campaign {found.campaign}  {found.key}  ({found.reason})"
     by = f", by {found.owner}" if found.owner else ""
-    yield f"  asked      line {found.line_no} of {found.source}{by}, {utc(found.submitted_at)}"
+    # A campaign file has no line for an event: there the number counts what it selects.
+    which = f"event {found.line_no} that" if found.rule else f"line {found.line_no} of"
+    selects = " selects" if found.rule else ""
+    yield f"  asked      {which} {found.source}{selects}{by}, {utc(found.submitted_at)}"
     for name, value in found.asked.items():
         yield f"               {name} = {_short(value)}"
     if found.is_erased:

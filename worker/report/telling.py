@@ -10,7 +10,7 @@ from worker.report.facts import PlanFacts, plan_facts
 from worker.report.picture import limit_line
 from worker.report.reasons import canary_line, next_step, why_it_waits
 from worker.report.snapshot import MOVING, Snapshot
-from worker.report.terms import on_the_wall, told_hours, tuned, zone_of
+from worker.report.terms import told_hours, tuned
 
 _S = CampaignState
 #: how a child is named by its parent
@@ -37,18 +37,15 @@ def _agreed(look: Snapshot) -> Iterator[str]:
     """Tell of the plan, and who agreed to it."""
     plan = plan_facts(look)
     if plan is not None and plan.plan:
-        yield f"plan     {_plan(look, plan)}"
+        yield f"plan     {_plan(plan)}"
     for each in approvals_of(look.campaign, look.around):
         yield f"approved by {each.by}, {each.at:%Y-%m-%d %H:%MZ}: {each.reason}"
 
 
-def _plan(look: Snapshot, plan: PlanFacts) -> str:
+def _plan(plan: PlanFacts) -> str:
     if plan.changes is None:
         return f"{plan.plan[:23]}…"
-    said = f"{plan.changes:,} change{'' if plan.changes == 1 else 's'}, {plan.plan[:23]}…"
-    if plan.expires_at is None:
-        return said
-    return f"{said}, to be approved until {on_the_wall(plan.expires_at, zone_of(look.campaign))}"
+    return f"{plan.changes:,} change{'' if plan.changes == 1 else 's'}, {plan.plan[:23]}…"
 
 
 def _progress(look: Snapshot) -> Iterator[str]:

@@ -26,6 +26,7 @@ from worker.report.around import (
 from worker.report.snapshot import Snapshot
 from worker.report.terms import on_the_wall, until, zone_of
 from worker.rules import opens_at
+from worker.store import Campaign
 
 _S = CampaignState
 PLAN_FEATURE_MISSING = "plan_feature_missing"
@@ -43,7 +44,8 @@ def why_it_stands(look: Snapshot) -> str:
             return _closed(look)
         case _S.PAUSED:
             hold = hold_of(look.campaign, look.around)
-            return f"{_held(hold)}{_in_flight(look)}{_frozen_as_well(look, hold)}" if hold else ""
+            told = f"{told_hold(hold)}{_in_flight(look)}" if hold else ""
+            return f"{told}{_frozen_as_well(look, hold)}"
         case _S.CANCELLING:
             return f"{_stopped(look, ended=False)}{_in_flight(look)}"
         case _:
@@ -93,7 +95,7 @@ def _closed(look: Snapshot) -> str:
     when = f"{on_the_wall(opens, zone)} ({until(opens, look.at)})"
     if run.at is not None and look.at < run.at:
         return f"scheduled; it begins {when}"
-    return f"outside of its hours; it goes on {when}"
+    return f"outside of its hours, which begin {when}"
 
 
 def opening_of(look: Snapshot) -> datetime | None:
@@ -101,7 +103,8 @@ def opening_of(look: Snapshot) -> datetime | None:
     return opens_at(look.campaign.run, look.at)
 
 
-def _held(hold: Hold) -> str:
+def told_hold(hold: Hold) -> str:
+    """Return why a campaign is paused, by whom and since when."""
     by, since = _by(hold.by), _since(hold.since)
     match hold.kind:
         case "person":
@@ -119,7 +122,7 @@ def _frozen_as_well(look: Snapshot, hold: Hold | None) -> str:
     frozen = look.around.frozen
     if frozen is None or (hold is not None and hold.kind == "freeze"):
         return ""
-    return f"; everything is frozen as well{_by(frozen.actor)}: {frozen.reason}"
+    return f"; everything is frozen, by {frozen.actor}: {frozen.reason}"
 
 
 def _in_flight(look: Snapshot) -> str:
@@ -131,19 +134,33 @@ def _in_flight(look: Snapshot) -> str:
 
 def _stopped(look: Snapshot, *, ended: bool) -> str:
     """Return who stopped a campaign for good, and why."""
-    said = look.campaign.state_reason
-    deed = stopped_by(look.around)
-    code, _, reason = said.partition(": ")
-    if code == PLAN_EXPIRED:
-        return "nobody approved its plan in time"
-    if code == DEADLINE_PASSED:
-        return f"its deadline has passed{_since(deed.at if deed else None)}"
-    if code == PLAN_FEATURE_MISSING:
-        return "the application's Cronofy plan lacks what editing needs (402)"
+    code, _, reason = look.campaign.state_reason.partition(": ")
+    if code in _BY_ITSELF:
+        return _BY_ITSELF[code]
     what = "rejected" if code == PLAN_REJECTED else "cancelled" if ended else "being cancelled"
-    reason = reason if code == PLAN_REJECTED else said
-    told = f"{what}{_by(deed.by)}{_since(deed.at)}" if deed else what
+    reason = reason if code == PLAN_REJECTED else look.campaign.state_reason
+    deed = stopped_by(look.around)
+    when = _at(deed.at) if deed and ended else _since(deed.at if deed else None)
+    told = f"{what}{_by(deed.by)}{when}" if deed else what
     return f"{told}: {reason}" if reason else told
+
+
+#: Why a campaign is stopped that nobody stopped, by how its reason begins.
+_BY_ITSELF = {
+    PLAN_EXPIRED: "nobody approved its plan in time",
+    DEADLINE_PASSED: "its deadline has passed",
+    PLAN_FEATURE_MISSING: "the application's Cronofy plan lacks what editing needs (402)",
+}
+
+
+def told_reason(campaign: Campaign) -> str:
+    """Return in short why a campaign is in its state, for a list; "" for most."""
+    code, _, reason = campaign.state_reason.partition(": ")
+    if campaign.state in {_S.COMPLETED, _S.COMPLETED_WITH_ERRORS}:
+        return ""
+    if code == PLAN_REJECTED:
+        return f"rejected: {reason}"
+    return _BY_ITSELF.get(code, campaign.state_reason)
 
 
 def _by(name: str) -> str:
@@ -152,6 +169,10 @@ def _by(name: str) -> str:
 
 def _since(moment: datetime | None) -> str:
     return f" since {moment:%Y-%m-%d %H:%MZ}" if moment else ""
+
+
+def _at(moment: datetime) -> str:
+    return f", {moment:%Y-%m-%d %H:%MZ}"
 
 
 # ---------------------------------------------------------------- what to do
