@@ -22,6 +22,9 @@ LatestOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[
     bool, typer.Option("--json", help="One JSON object on stdout, for machines.")
 ]
+SinceOption: TypeAlias = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Not older than this: 90m, 24h, 7d.")
+]
 FileArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="FILE", help='A CSV, JSONL or YAML file; "-" reads standard input.')
 ]
@@ -38,6 +41,16 @@ def wait_seconds(text: str | None, *, option: str = "--wait") -> float | None:
         return seconds(text)
     except ValueError as wrong:
         raise wrong_option(option, text, str(wrong)) from wrong
+
+
+def seconds_ago(text: str | None) -> float | None:
+    """Read how far back to look, such as 7d. Raises WrongOption."""
+    if text is None:
+        return None
+    try:
+        return seconds(text)
+    except ValueError:
+        raise wrong_option("--since", text, "expected a duration such as 90m, 24h or 7d") from None
 
 
 def reason_words(text: str) -> str:

@@ -79,6 +79,21 @@ def give_json(value: Any) -> None:
     give(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
+def give_objects(values: Iterable[Any]) -> int:
+    """Give a JSON list, on stdout, an object on each line as it comes; returns how many."""
+    count = 0
+    give("[")
+    last = ""
+    for count, value in enumerate(values, start=1):  # noqa: B007 - the last number is the count
+        if last:
+            give(f"{last},")
+        last = msgspec.json.encode(value).decode()
+    if last:
+        give(last)
+    give("]")
+    return count
+
+
 def give_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str | Text]],

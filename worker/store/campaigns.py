@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing, nullcontext
+from datetime import timedelta
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -112,13 +113,31 @@ class Campaigns:
         listed = self.newest(limit=1)
         return listed[0] if listed else None
 
-    def newest(self, *, state: str | None = None, limit: int = 50) -> list[Campaign]:
-        """Return the newest campaigns first."""
+    def newest(
+        self, *, state: str | None = None, since_s: float | None = None, limit: int = 50
+    ) -> list[Campaign]:
+        """Return the newest campaigns first; with `since_s`, those of so many seconds only."""
         query = campaigns.select().order_by(campaigns.c.submitted_at.desc(), campaigns.c.id.desc())
         if state:
             query = query.where(campaigns.c.state == state)
         with self._database.read() as connection:
+            if since_s is not None:
+                since = self._database.now_in(connection) - timedelta(seconds=since_s)
+                query = query.where(campaigns.c.submitted_at >= since)
             return [campaign_of(row) for row in connection.execute(query.limit(limit))]
+
+    def children(self, campaign_id: str) -> list[Campaign]:
+        """Return the campaigns that undo this one or try it again, oldest first."""
+        query = campaigns.select().where(campaigns.c.parent == campaign_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(campaigns.c.submitted_at, campaigns.c.id))
+            return [campaign_of(row) for row in rows]
+
+    def pruned(self) -> int:
+        """Return how many campaigns there are whose lines were pruned."""
+        sql = text("SELECT count(*) FROM campaigns WHERE pruned_at IS NOT NULL")
+        with self._database.read() as connection:
+            return int(connection.execute(sql).scalar_one())
 
     def move(
         self, campaign_id: str, state: CampaignState, *, state_reason: str = "", note: Note

@@ -292,6 +292,8 @@ class Outcome(Struct, gc=False, frozen=True, kw_only=True):
     seen: Image | None = None
     people: int | None = None
     externals: int | None = None
+    #: the edit of the event that this one takes back, as CAMPAIGN:LINE
+    undoes: str = ""
 
 
 class PlanTotals(NamedTuple):

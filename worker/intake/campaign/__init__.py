@@ -8,6 +8,7 @@ from worker.intake.campaign.described import described
 from worker.intake.campaign.file import example, read_campaign
 from worker.intake.campaign.shape import schema_text
 from worker.intake.campaign.value import CampaignFile
+from worker.intake.campaign.wording import changed
 from worker.intake.news import NEWS, News, Notify
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "CampaignFile",
     "News",
     "Notify",
+    "changed",
     "described",
     "example",
     "read_campaign",
