@@ -23,6 +23,7 @@ from worker.cli import (
     plan,
     processes,
     prune,
+    rehearse,
     results,
     show,
     simulate,
@@ -55,7 +56,7 @@ app = typer.Typer(
 
 for _module in (
     demo, campaign_file, validate, plan, show, apply, submit, status, steer, results, why, limits,
-    doctor, accounts, audit, prune, upkeep, processes, simulate,
+    rehearse, doctor, accounts, audit, prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 
