@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
@@ -19,8 +20,8 @@ from worker.rehearsal import Source
 from worker.report import message_of, status_of, visible, why_it_waits, write_results
 from worker.report.plan import PlanLine, headline, line_of, told_line
 
-#: edits to look at that are shown, and accounts that are named
-MOST_SHOWN, MOST_NAMED = 20, 10
+#: edits to look at that are shown of each kind, and accounts that are named
+MOST_SHOWN, MOST_NAMED = 5, 10
 #: in the folder of --out: every change, as `calpatch show --diff` shows it
 DIFF = "changes.txt"
 _BAD = frozenset({EditState.FAILED, EditState.CONFLICT, EditState.MISMATCH, EditState.UNVERIFIED})
@@ -83,17 +84,26 @@ def _lines(done: Done) -> Iterator[str]:
     yield from headline(done.plan)
     yield ""
     yield from _came_of_it(done)
-    bad = [*_to_look_at(done)]
-    if bad:
-        yield ""
-        yield "Look at"
-        for line in bad[:MOST_SHOWN]:
-            yield from (f"  {text}" for text in told_line(line))
-        if len(bad) > MOST_SHOWN:
-            yield f"  … and {len(bad) - MOST_SHOWN:,} more; --out DIR writes all of them"
+    yield from _worst(done)
     yield ""
     yield "In earnest it"
     yield from (f"  {text}" for text in done.in_earnest)
+
+
+def _worst(done: Done) -> Iterator[str]:
+    """Give the first edits of each kind that did not come out as asked."""
+    seen: Counter[str] = Counter()
+    for line in _to_look_at(done):
+        if not seen:
+            yield ""
+            yield "Look at"
+        seen[line.code] += 1
+        if seen[line.code] <= MOST_SHOWN:
+            yield from (f"  {text}" for text in told_line(line))
+    for code, count in seen.items():
+        if count > MOST_SHOWN:
+            more = f"{count - MOST_SHOWN:,} more with {code}"
+            yield f"  … and {more}: --out DIR writes them to failed.csv"
 
 
 def _came_of_it(done: Done) -> Iterator[str]:
@@ -101,6 +111,7 @@ def _came_of_it(done: Done) -> Iterator[str]:
     if done.held:
         yield "Rehearsed: held, nothing was sent"
         yield f"  why      {done.held}"
+        yield "  next     Raise the cap, under guards in the file, or select less"
         return
     if not done.plan.changes:
         yield "Rehearsed: nothing to change, nothing was sent"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,8 +30,8 @@ from worker.rehearsal import (
     Meant,
     Naming,
     Source,
-    copy_accounts,
     copy_files,
+    copy_live,
     meant_by,
     meant_in,
     open_book,
@@ -178,7 +177,7 @@ def _live(settings: Settings, asked: _Asked, given: Input, path: Path, *, as_jso
 
 def _copy(settings: Settings, store: Store, meant: Meant, book: Book, *, shown: bool) -> None:
     with bar("Copying calendars", total=len(meant.accounts), shown=shown) as progress:
-        asyncio.run(copy_accounts(settings, store, meant, book, progress=progress))
+        copy_live(settings, store, meant, book, progress=progress)
 
 
 def _files(

@@ -130,7 +130,7 @@ class Cronofy:
         self, access: Access, window: ReadWindow, *, calendar_ids: Sequence[str], calls: CallCount
     ) -> list[Any]:
         """Read the events of a window with all that they say; those that moved meanwhile twice."""
-        query = ReadQuery(window=window, calendar_ids=tuple(calendar_ids), include_deleted=False)
+        query = ReadQuery(window=window, calendar_ids=tuple(calendar_ids))
         pile = await self._gather(access, query, Pile, calls=calls)
         return pile.events
 

@@ -6,6 +6,7 @@ those calendars and days that are meant. Tokens stay where they are.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def meant_in(named: Mapping[str, set[str]], store: Store) -> Meant:
     )
 
 
-async def copy_accounts(
+def copy_live(
     settings: Settings,
     store: Store,
     meant: Meant,
@@ -66,15 +67,26 @@ async def copy_accounts(
 
     Raises the API's and the limiter's errors: half a copy is none.
     """
+
+    async def copy() -> None:
+        async with open_engine(settings, store=store) as engine:
+            await copy_accounts(engine, meant, book, progress=progress)
+
+    asyncio.run(copy())
+
+
+async def copy_accounts(
+    engine: Engine, meant: Meant, book: Book, *, progress: Callable[[int], None] | None = None
+) -> None:
+    """Copy accounts, a few at a time and in their order."""
     calls = CallCount()
-    async with open_engine(settings, store=store) as engine:
-        for first in range(0, len(meant.accounts), AT_ONCE):
-            some = meant.accounts[first : first + AT_ONCE]
-            reads = [_Copying(engine, one, meant, calls).whole() for one in some]
-            for known, piece in zip(some, await together(reads), strict=True):
-                _write(book, known, piece)
-            if progress is not None:
-                progress(first + len(some))
+    for first in range(0, len(meant.accounts), AT_ONCE):
+        some = meant.accounts[first : first + AT_ONCE]
+        reads = [_Copying(engine, one, meant, calls).whole() for one in some]
+        for known, piece in zip(some, await together(reads), strict=True):
+            _write(book, known, piece)
+        if progress is not None:
+            progress(first + len(some))
     book.copied.calls = calls.total
 
 
