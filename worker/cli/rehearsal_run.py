@@ -34,8 +34,6 @@ from worker.sweep import CLOCK
 ITSELF = "calpatch rehearse"
 #: seconds for the simulator to read the copy
 LOADING_S = 300.0
-#: seconds after which what waits for an account that is out of use is given up
-STILL_S = 4.0
 #: the copy, in the private world's folder, until the simulator has read it
 COPY = "copy.jsonl"
 #: beside it: the settings of the private world, for whoever looks into it
@@ -212,14 +210,13 @@ class _Run:
         return ""
 
     def _watched(self, campaign_id: str, *, leaving: CampaignState | None = None) -> Snapshot:
-        """Show a campaign until it ends, stands still, or leaves a state."""
+        """Show a campaign until it ends, is held, or leaves a state."""
         console = console_for_talk()
-        still = _Still()
 
         def is_over(look: Snapshot) -> bool:
             state = look.campaign.state
             has_left = leaving is not None and state is not leaving
-            return has_left or state is CampaignState.PAUSED or still.since(look) > STILL_S
+            return has_left or state is CampaignState.PAUSED
 
         with LiveView(console) if console.is_terminal else LineView() as view:
             return asyncio.run(
@@ -232,18 +229,3 @@ class _Run:
                     is_over=is_over,
                 )
             )
-
-
-class _Still:
-    """Tells for how long nothing has moved that waits for an account which is out of use."""
-
-    def __init__(self) -> None:
-        self._seen: object = None
-        self._at: datetime | None = None
-
-    def since(self, look: Snapshot) -> float:
-        """Return the seconds; 0 while something moves, or nobody is to blame."""
-        now = (look.campaign.state, look.by_state, look.running_chunks)
-        if now != self._seen or self._at is None or not look.blocked:
-            self._seen, self._at = now, look.at
-        return (look.at - self._at).total_seconds()

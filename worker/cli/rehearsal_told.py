@@ -39,7 +39,7 @@ def tell_copied(act: Act) -> None:
     if not act.sources:
         tell(
             f"Copied {plural(copied.events, 'event')} of {plural(copied.accounts, 'account')} "
-            f"by {plural(copied.calls, 'API call')}, all of them reads"
+            f"by {plural(copied.calls, 'API call')}; nothing was written"
         )
     for sub, (status, reason) in sorted(copied.unread.items())[:MOST_NAMED]:
         tell(visible(f"  {sub}: not read, it is {status} ({reason or 'nobody knows why'})"))
