@@ -196,8 +196,9 @@ def _add_calendars(content: _Content) -> None:
     missing = [name for name, _ in found.most_common() if name not in known]
     content.calendars += [_made_up(name, content.account) for name in missing]
     if missing:
+        kind = "is taken for one" if len(missing) == 1 else "are taken for ones"
         content.made_up.append(
-            f"{len(missing)} of its calendars are taken for ones to be edited without restriction"
+            f"{len(missing)} of its calendars {kind} to be edited without restriction"
         )
     if not any(each.primary for each in content.calendars):
         first = max(content.calendars, key=lambda each: found[each.calendar_id])
