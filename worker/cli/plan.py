@@ -25,21 +25,24 @@ from worker.cli.person import user_name
 from worker.cli.progress import bar
 from worker.cli.show import give_plan
 from worker.cli.submit_options import (
-    LANES,
     FoldOption,
     GapOption,
     LaneOption,
+    NotifyOption,
     OwnerOption,
     PastOption,
     RepeatOption,
     VerifyOption,
+    WebhookOption,
     policy_of,
+    told_to,
 )
 from worker.cli.talk import give_json, problems_object, tell, tell_error
 from worker.cli.validate import known_in
 from worker.errors import InvalidInput
 from worker.intake import Input, check, open_input
 from worker.intake.producer import Order
+from worker.intake.terms import LANES
 from worker.model import CampaignState, Policy
 from worker.planning import (
     Planned,
@@ -84,6 +87,8 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
     allow_repeat: RepeatOption = False,
     lane: LaneOption = "bulk",
     owner: OwnerOption = None,
+    webhook: WebhookOption = None,
+    notify: NotifyOption = None,
     format_: FormatOption = None,
     wait: Annotated[
         str | None, typer.Option(metavar="TIME", help="Follow it for at most 90s, 30m, 2h.")
@@ -108,6 +113,7 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
         ),
     )  # fmt: skip
     settings, wait_s = Settings.load(), wait_seconds(wait) or WAIT_S
+    asked = replace(asked, notify=told_to(settings, webhook, notify))
     with opened_store(settings) as store:
         made = _made(settings, store, file, format_, asked, as_json=as_json)
         campaign_id = made.submitted.campaign.id
@@ -133,6 +139,8 @@ class _Asked:
     sample: int | None
     lane: str
     policy: Policy
+    #: JSON, as an `Order` has it
+    notify: str = ""
 
 
 def _made(
@@ -166,7 +174,7 @@ def _of_campaign(
     if asked.reason is not None:
         raise WrongOption("A campaign file has its own reason", next_step="Leave --reason out")
     order = order_of(campaign, owner=asked.owner, key=asked.key)
-    order = replace(order, key=free_key(store, order.key))
+    order = replace(order, key=free_key(store, order.key), notify=asked.notify or order.notify)
     accounts = len(accounts_meant(store.accounts.all(), campaign.select))
     with bar("Reading calendars", total=accounts, shown=shown) as progress:
         made = plan_campaign(
@@ -174,7 +182,7 @@ def _of_campaign(
             sample=asked.sample, progress=progress,
         )  # fmt: skip
     if made.selected is not None:
-        _tell_selected(made.selected)
+        tell_selected(made.selected)
     return made
 
 
@@ -191,14 +199,14 @@ def _of_edits(
     order = Order(
         key=free_key(store, asked.key), reason=reason_words(asked.reason), owner=asked.owner,
         policy=asked.policy, lane=chosen("--lane", asked.lane, among=LANES), is_planned=True,
-        kind="planned",
+        kind="planned", notify=asked.notify,
     )  # fmt: skip
     return plan_edits(
         settings, store, given, checked, order, limit=asked.limit, sample=asked.sample
     )
 
 
-def _tell_selected(found: Selected) -> None:
+def tell_selected(found: Selected) -> None:
     """Say what was read, and of which accounts nothing could be."""
     tell(described(found))
     for sub, why in sorted(found.unread.items())[:MOST_TOLD]:

@@ -73,12 +73,13 @@ def decide(
     patch = wanted.patch
     if patch.undo:
         return _take_back(event.image, wanted.earlier)
-    if not starts_as_expected(event.image.when, patch):
-        return Conflict(code=Code.EXPECTATION_FAILED, fields=("start",))
     decision = resolve(event.image, patch, policy=policy)
     if not policy.allow_repeat and _is_repeated(wanted, event.image, decision):
         return Skip(code=Code.ALREADY_IN_CAMPAIGN)
-    return decision
+    # What is as asked already needs no guard: so it is after each night but the first.
+    if isinstance(decision, Unchanged) or starts_as_expected(event.image.when, patch):
+        return decision
+    return Conflict(code=Code.EXPECTATION_FAILED, fields=("start",))
 
 
 def starts_as_expected(when: When, patch: Patch) -> bool:

@@ -86,7 +86,8 @@ def planned_totals(connection: Connection, campaign_id: str) -> PlanTotals:
 def exceeded(run: Run, totals: PlanTotals) -> str:
     """Return the cap that a plan exceeds, in words; "" when none."""
     if run.max_changes is not None and totals.changes > run.max_changes:
-        return f"{totals.changes:,} changes are more than the {run.max_changes:,} allowed"
+        basis = f" ({run.cap_basis})" if run.cap_basis else ""
+        return f"{totals.changes:,} changes are more than the {run.max_changes:,} allowed{basis}"
     if run.max_people is not None and totals.people > run.max_people:
         return f"{totals.people:,} people may get mail, more than the {run.max_people:,} allowed"
     return ""

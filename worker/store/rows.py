@@ -152,6 +152,10 @@ def earlier_of(row: Sequence[Any]) -> str:
     return asked.undo or asked.again
 
 
+def _undone_by(patch: str) -> str:
+    return _patch.decode(patch).undo if '"undo":' in patch else ""
+
+
 def outcome_of(
     row: Any, *, before: Image | None, target: Image | None, seen: Image | None = None
 ) -> Outcome:
@@ -179,4 +183,5 @@ def outcome_of(
         seen=seen,
         people=row.people,
         externals=row.externals,
+        undoes=_undone_by(row.patch),
     )

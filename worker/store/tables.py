@@ -258,6 +258,8 @@ audit = Table(
     Column("digest", String(64), nullable=False),
     UniqueConstraint("chain", "seq"),
     Index("ix_audit_edit", "campaign_id", "line_no"),
+    # What people did, and calpatch with whole campaigns: one entry in hundreds.
+    _partial("ix_audit_deeds", "at", where="line_no IS NULL"),
 )
 
 calls = Table(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -89,6 +90,10 @@ class NewCampaign:
     parent: str | None = None
     job: str = ""
     job_date: date | None = None
+    #: may be for a day before the one that the job's newest run was for
+    catch_up: bool = False
+    #: at most so many times the median of what the job's last runs have changed
+    max_changes_median: Fraction | None = None
     #: JSON of the campaign file, for people
     spec: str = ""
     #: JSON model.Notify; "" tells nobody
@@ -287,6 +292,8 @@ class Outcome(Struct, gc=False, frozen=True, kw_only=True):
     seen: Image | None = None
     people: int | None = None
     externals: int | None = None
+    #: the edit of the event that this one takes back, as CAMPAIGN:LINE
+    undoes: str = ""
 
 
 class PlanTotals(NamedTuple):
