@@ -175,7 +175,7 @@ def write_done(done: Done, folder: Path) -> None:
 def tell_kept(folder: Path) -> None:
     """Say how to look into what was kept, and to remove it."""
     if not (folder / ENV).exists():
-        tell(f"Nothing came of it to look into; remove it: rm -r {quote(str(folder))}")
+        tell(f"It came to nothing that can be looked into: rm -r {quote(str(folder))}")
         return
     env = quote(str(folder / ENV))
     tell(f"The copy is kept in {folder}. To look into it:")
