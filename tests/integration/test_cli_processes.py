@@ -76,7 +76,7 @@ def test_ctrl_c_leaves_the_campaign_running_and_says_so(
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert "The campaign goes on. To see it again: calpatch status c_1 --watch" in rest
+    assert "The campaign is left as it is. To see it again: calpatch status c_1 --watch" in rest
     assert "Traceback" not in rest
 
 

@@ -18,7 +18,7 @@ from worker.cli.talk import console_for_talk, tell
 from worker.clock import Clock, SystemClock
 from worker.errors import LimiterUnavailable
 from worker.limits import Limiter, LimiterState
-from worker.report import Snapshot, picture, plain_line, why_it_waits
+from worker.report import MOVING, Snapshot, picture, plain_line, why_it_waits
 from worker.settings import Settings
 from worker.store import Store
 
@@ -28,8 +28,9 @@ LOOK_EVERY_S = 0.5
 LOOK_SHARE = 0.2
 #: seconds between two plain lines
 LINE_EVERY_S = 3.0
-#: seconds after which there is a line though nothing has changed
-LINE_AT_LATEST_S = 60.0
+#: seconds after which there is a line though nothing has changed: while it sends, and while it
+#: waits for somebody or for its hours
+LINE_AT_LATEST_S, LINE_WAITING_S = 60.0, 600.0
 #: seconds over which the pace is measured
 PACE_OVER_S = 30.0
 
@@ -84,7 +85,8 @@ class LiveView:
 class LineView:
     """Says one line every few seconds, only when something changed; the last look always.
 
-    A time that runs down is no change; once a minute there is a line all the same.
+    A time that runs down is no change; once a minute there is a line all the same, more rarely
+    where nothing can happen by itself.
     """
 
     def __init__(self) -> None:
@@ -100,7 +102,8 @@ class LineView:
         if is_news or at_s >= self._at_latest_s:
             tell(plain_line(look))
             self._last, self._next_s = now, at_s + LINE_EVERY_S
-            self._at_latest_s = at_s + LINE_AT_LATEST_S
+            stands = look.campaign.state not in MOVING
+            self._at_latest_s = at_s + (LINE_WAITING_S if stands else LINE_AT_LATEST_S)
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +147,7 @@ def follow(
                 )
             )
     except KeyboardInterrupt:
-        tell(f"The campaign goes on. To see it again: {reattach(campaign_id)}")
+        tell(f"The campaign is left as it is. To see it again: {reattach(campaign_id)}")
         raise
     code = exit_of(look)
     if code is ExitCode.STILL_RUNNING and not (is_over is not None and is_over(look)):

@@ -10,10 +10,17 @@ import typer
 from worker.cli.context import find_campaign, look_at, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.follow import follow
-from worker.cli.options import CampaignArgument, JsonOption, LatestOption, chosen
-from worker.cli.talk import give_folded, give_json, give_table, plural, tell
+from worker.cli.options import (
+    CampaignArgument,
+    JsonOption,
+    LatestOption,
+    SinceOption,
+    chosen,
+    seconds_ago,
+)
+from worker.cli.talk import give_folded, give_json, give_table, tell
 from worker.model import CampaignState
-from worker.report import Snapshot, limit_line, next_step, status_of, visible, why_it_waits
+from worker.report import Snapshot, status_lines, status_of, told_reason, visible
 from worker.settings import Settings
 from worker.store import Campaign
 
@@ -58,31 +65,10 @@ def give_status(look: Snapshot, *, as_json: bool) -> None:
         give_folded(visible(line), hang=HANG)
 
 
-def status_lines(look: Snapshot) -> list[str]:
-    """Return the status as lines: what, how far, why, outcomes, and what to do next."""
-    campaign, progress = look.campaign, look.progress()
-    calls = sum(row.calls for row in look.calls)
-    pace = f", {look.rate_per_min:,.0f} edits/min" if look.rate_per_min is not None else ""
-    lines = [
-        f"{campaign.id}  {campaign.key}  ({campaign.reason})",
-        f"state    {str(campaign.state).replace('_', ' ')}",
-        f"done     {progress.done:,} of {plural(progress.total, 'edit')}, {progress.percent:.1f} %",
-        f"calls    {plural(calls, 'API call')}{pace}",
-    ]
-    if why := why_it_waits(look):
-        lines.append(f"why      {why}")
-    if not look.has_ended and look.limiter is not None:
-        lines.append(f"limit    {limit_line(look)}")
-    outcomes = sorted(look.counts.items(), key=lambda each: (-each[1], each[0]))
-    for (state, code), count in outcomes:
-        name = str(state) if code in ("", str(state)) else f"{state}: {code}"
-        lines.append(f"  {count:>9,}  {name}")
-    return [*lines, f"next     {next_step(look)}"]
-
-
 def list_campaigns(
     *,
     state: Annotated[str | None, typer.Option(help="Only campaigns in this state.")] = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,19 +76,42 @@ def list_campaigns(
     if state is not None:
         chosen("--state", state, among=tuple(CampaignState))
     with opened_store(Settings.load()) as store:
-        found = store.campaigns.newest(state=state, limit=limit)
+        found = store.campaigns.newest(state=state, since_s=seconds_ago(since), limit=limit + 1)
+    listed = found[:limit]
     if as_json:
-        give_json([_object(each) for each in found])
-        return
-    if not found:
-        tell(f"No campaign is {state}" if state else "There is no campaign yet")
-        return
+        give_json([_object(each) for each in listed])
+    elif listed:
+        _give_listed(listed)
+    else:
+        tell(_none_of(state, since))
+    if len(found) > limit:
+        tell(f"There are more: calpatch list --limit {10 * limit}")
+
+
+def _give_listed(listed: list[Campaign]) -> None:
+    """Give campaigns as a table; why they wait only where one of them does."""
+    columns = ("campaign", "key", "state", "edits", "submitted", "reason", "why")
     rows = [
-        (each.id, each.key, str(each.state), f"{each.total:,}", _minute(each), each.reason)
-        for each in found
-    ]
-    columns = ("campaign", "key", "state", "edits", "submitted", "reason")
-    give_table(columns, rows, right="edits", texts="key,state,reason")
+        (
+            each.id, each.key, str(each.state), f"{each.total:,}", _minute(each), each.reason,
+            told_reason(each),
+        )
+        for each in listed
+    ]  # fmt: skip
+    shown = len(columns) - (not any(row[-1] for row in rows))
+    give_table(
+        columns[:shown],
+        [row[:shown] for row in rows],
+        right="edits",
+        texts="key,state,reason,why",
+    )
+
+
+def _none_of(state: str | None, since: str | None) -> str:
+    if state is None and since is None:
+        return "There is no campaign yet"
+    which = f" is {state.replace('_', ' ')}" if state else " was submitted"
+    return f"No campaign{which}{f' in the last {since}' if since else ''}"
 
 
 def _minute(campaign: Campaign) -> str:
@@ -113,10 +122,14 @@ def _object(campaign: Campaign) -> dict[str, object]:
     return {
         "campaign": campaign.id,
         "key": campaign.key,
+        "kind": campaign.kind,
         "state": campaign.state,
+        "state_reason": told_reason(campaign),
         "reason": campaign.reason,
         "owner": campaign.owner,
         "total": campaign.total,
+        "parent": campaign.parent,
+        "job": campaign.job,
         "submitted_at": campaign.submitted_at,
         "finished_at": campaign.finished_at,
     }

@@ -11,9 +11,20 @@ from worker.cli.exits import ExitCode
 from worker.cli.options import JsonOption, WrongOption, reason_words
 from worker.cli.person import user_name
 from worker.cli.talk import give, give_json, plural
-from worker.cli.tuning import read_tuning, shown_tuning
+from worker.cli.tuning import asked_for, read_tuning
+from worker.errors import Held
+from worker.model import CampaignState, Run
+from worker.report import (
+    TUNING_HELP,
+    failures_that_hold,
+    hold_of,
+    look_around,
+    told_hold,
+    tuning_of,
+    visible,
+)
 from worker.settings import Settings
-from worker.store import Store
+from worker.store import HELD_BY_CANARY, Campaign, Freeze, Store
 
 CampaignOfAll: TypeAlias = Annotated[
     str, typer.Argument(metavar="CAMPAIGN", help="A campaign's id or key.")
@@ -51,7 +62,7 @@ def pause(campaign: CampaignOfAll, *, reason: WhyOption, as_json: JsonOption = F
     with opened_store(Settings.load()) as store:
         found = find_campaign(store, campaign)
         changed = store.steering.pause(found.id, actor=user_name(), reason=why)
-        said = f"paused, {IN_FORCE}" if changed else "paused already"
+        said = f"paused, {IN_FORCE}" if changed else f"paused already ({_why(store, found)})"
         step = f"Let it go on: calpatch resume {found.id} --reason TEXT"
         _tell(store, found.id, said, step=step, changed=changed, as_json=as_json)
 
@@ -73,7 +84,9 @@ def resume(
         words = [] if max_failures is None else [f"max-failures={max_failures}"]
         run = read_tuning(words, found.run)
         changed = store.steering.resume(found.id, actor=user_name(), reason=why, run=run)
-        said = "resumed" if changed else "going on already"
+        if not changed and words:
+            raise _not_resumed(found, words[0])
+        said = _resumed(found, run) if changed else _going(found)
         step = f"Follow it: calpatch status {found.id} --watch"
         _tell(store, found.id, said, step=step, changed=changed, as_json=as_json)
 
@@ -99,7 +112,8 @@ def tune(
         list[str] | None,
         typer.Argument(
             metavar="NAME=VALUE …",
-            help="share=50% · max-rps=5 · batch=25 · max-failures=10%; `none` takes one away.",
+            help="share=50% · max-rps=5 · batch=25 · max-failures=10%; `none` takes one away, "
+            "`share=?` shows it.",
         ),
     ] = None,
     *,
@@ -112,22 +126,34 @@ def tune(
 
     `share` is of what calpatch may use in all, `max-rps` calls a second, on average over ten.
     """
+    names = asked_for(changes or ())
     with opened_store(Settings.load()) as store:
         found = find_campaign(store, campaign)
         run = found.run
-        if changes:
-            if reason is None:
-                raise WrongOption("tune needs --reason TEXT to change anything")
+        if changes and not names:
             run = read_tuning(changes, found.run)
+            if reason is None:
+                raise WrongOption(
+                    "tune needs a reason to change anything", next_step="Add --reason TEXT"
+                )
             why = reason_words(reason)
             store.steering.tune(found.id, actor=user_name(), reason=why, run=run)
-    told = shown_tuning(run)
+    told = {name: value for name, value in tuning_of(run).items() if name in (names or TUNING_HELP)}
     if as_json:
         give_json({"campaign": found.id, "tuning": told})
         return
-    give(f"{found.id}: {', '.join(f'{name}={value}' for name, value in told.items())}")
-    if changes:
-        give(f"It is {IN_FORCE}")
+    _give_tuning(run, told)
+    if changes and not names:
+        give(f"{found.id} is tuned, {IN_FORCE}")
+
+
+def _give_tuning(run: Run, told: dict[str, str]) -> None:
+    """Give what may be tuned: its value, and what it is."""
+    for name, value in told.items():
+        about = TUNING_HELP[name]
+        if name == "max-failures":
+            about = f"{about}: {failures_that_hold(run.max_failures)}"
+        give(f"{name:<13} {value:<6} {about}")
 
 
 def freeze(
@@ -137,14 +163,23 @@ def freeze(
     _need_all(everything, "freeze")
     why = reason_words(reason)
     with opened_store(Settings.load()) as store:
+        before = store.steering.frozen()
         paused = store.steering.freeze(actor=user_name(), reason=why)
     if as_json:
-        give_json({"frozen": True, "paused": paused})
+        give_json({"frozen": True, "was_frozen": before is not None, "paused": paused})
         return
-    give(f"Everything is frozen: {plural(len(paused), 'campaign')} paused, {IN_FORCE}")
+    give(_frozen(before, len(paused)))
     for each in paused:
         give(f"  {each}")
     give("End it: calpatch unfreeze --all --reason TEXT")
+
+
+def _frozen(before: Freeze | None, count: int) -> str:
+    if before is not None:
+        since = f"by {before.actor} since {before.at:%Y-%m-%d %H:%MZ}: {before.reason}"
+        return visible(f"Everything was frozen already, {since}. It has your reason now")
+    what = f"{plural(count, 'campaign')} paused" if count else "no campaign was sending"
+    return f"Everything is frozen, {IN_FORCE}: {what}, and none begins"
 
 
 def unfreeze(
@@ -160,9 +195,37 @@ def unfreeze(
     elif going is None:
         give("Nothing was frozen")
     else:
-        give(f"The freeze is over: {plural(len(going), 'campaign')} going on")
+        went = f"{plural(len(going), 'campaign')} going on" if going else "it had paused nothing"
+        give(f"The freeze is over: {went}")
         for each in going:
             give(f"  {each}")
+
+
+def _why(store: Store, campaign: Campaign) -> str:
+    hold = hold_of(campaign, look_around(store, campaign))
+    return told_hold(hold) if hold else campaign.state_reason
+
+
+def _resumed(before: Campaign, run: Run) -> str:
+    if run.has_hours:
+        return f"not paused any more, and sends in its hours, {IN_FORCE}"
+    if before.state_reason.startswith(HELD_BY_CANARY):
+        return f"going on, and what waited for its canary follows, {IN_FORCE}"
+    return f"going on, {IN_FORCE}"
+
+
+def _going(campaign: Campaign) -> str:
+    """Return what a campaign does that was not paused."""
+    if campaign.state is CampaignState.SCHEDULED:
+        return "not paused: it waits for its hours"
+    return "not paused: it goes on already"
+
+
+def _not_resumed(campaign: Campaign, change: str) -> Held:
+    return Held(
+        f"Campaign {campaign.id} is not paused, and its max-failures stays as it is",
+        next_step=f"Change it: calpatch tune {campaign.id} {change} --reason TEXT",
+    )
 
 
 def _need_all(everything: bool, command: str) -> None:
@@ -188,6 +251,6 @@ def _tell(
             }
         )
     else:
-        give(f"{now.id} is {said}")
+        give(visible(f"{now.id} is {said}"))
         give(step)
     raise typer.Exit(ExitCode.OK)

@@ -1,4 +1,4 @@
-"""What of a campaign may be tuned on the command line: NAME=VALUE, read and shown."""
+"""What of a campaign may be tuned on the command line: NAME=VALUE."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from worker.cli.options import WrongOption
 from worker.model import Run
-from worker.rules import format_threshold, parse_threshold
+from worker.rules import parse_threshold
 
+#: how a name ends whose value is asked for
+ASKED = "=?"
 #: edits that one request carries at most
 MOST_BATCH = 50
 #: calls a second
@@ -22,10 +24,11 @@ def read_tuning(changes: Sequence[str], run: Run) -> Run:
     """Return how a campaign is carried out with these changes. Raises WrongOption."""
     for change in changes:
         name, mark, value = change.partition("=")
-        if not mark or name not in _READERS:
-            near = get_close_matches(name, _READERS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(_READERS)}"
-            raise WrongOption(f"tune {change[:60]!r}: no such thing to tune", next_step=hint)
+        _require_known(name, change)
+        if not mark:
+            raise WrongOption(
+                f"tune {change[:60]!r}: no value", next_step=f"Such as {name}=…, or {name}=? to see"
+            )
         field, read = _READERS[name]
         try:
             found = read(value)
@@ -35,14 +38,24 @@ def read_tuning(changes: Sequence[str], run: Run) -> Run:
     return run
 
 
-def shown_tuning(run: Run) -> dict[str, str]:
-    """Return what may be tuned as it would be written."""
-    return {
-        "share": "none" if run.share is None else f"{run.share:.0%}",
-        "max-rps": "none" if run.max_rps is None else f"{run.max_rps:g}",
-        "batch": "none" if run.batch_size is None else str(run.batch_size),
-        "max-failures": format_threshold(run.max_failures),
-    }
+def asked_for(changes: Sequence[str]) -> list[str]:
+    """Return the names that are asked for as NAME=?; none when something is to be changed.
+
+    Raises WrongOption for both at once, and for a name that cannot be tuned.
+    """
+    names = [change.removesuffix(ASKED) for change in changes if change.endswith(ASKED)]
+    if names and len(names) < len(changes):
+        raise WrongOption("tune either shows or changes", next_step="Ask for one after the other")
+    for name in names:
+        _require_known(name, f"{name}{ASKED}")
+    return names
+
+
+def _require_known(name: str, change: str) -> None:
+    if name not in _READERS:
+        near = get_close_matches(name, _READERS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Give one of {', '.join(_READERS)}"
+        raise WrongOption(f"tune {change[:60]!r}: no such thing to tune", next_step=hint)
 
 
 def _share(text: str) -> float | None:

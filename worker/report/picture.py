@@ -13,16 +13,16 @@ from rich.text import Text
 from worker.limits import LimiterState
 from worker.model import CampaignState, EditState
 from worker.report.cells import visible
-from worker.report.reasons import eta_s, why_it_waits
+from worker.report.reasons import canary_line, eta_s, next_step, why_it_waits
 from worker.report.results import message_of
-from worker.report.snapshot import Snapshot
+from worker.report.snapshot import MOVING, Snapshot
 from worker.report.status import limiter_use
 from worker.rules import format_seconds
 
 #: characters of the widest bar of an outcome
 WIDEST = 24
-#: lines above the outcomes, with the blank one between and the one that tells of others
-_ABOVE = 7
+#: lines above the outcomes as a rule, and beside these: a blank one, and one that tells of others
+_ABOVE, _BESIDE = 5, 2
 #: characters between columns, and what a sentence needs to be of any use
 _GAP, _LEAST_HELP = 2, 24
 #: characters of the bar of the whole
@@ -51,6 +51,10 @@ _STATE_COLOURS = {
     CampaignState.FAILED: "red",
     CampaignState.CANCELLED: "yellow",
     CampaignState.PAUSED: "yellow",
+    CampaignState.AWAITING_APPROVAL: "yellow",
+    CampaignState.SCHEDULED: "yellow",
+    CampaignState.CANCELLING: "yellow",
+    CampaignState.EXPIRED: "yellow",
 }
 #: In this order outcomes are listed: what is on its way first, then from good to bad.
 _ORDER = list(_COLOURS)
@@ -68,11 +72,28 @@ def picture(
 
     With `most_lines` the smallest outcomes are left out, and their number is told.
     """
-    parts: list[RenderableType] = [_head(look), _bar(look), _facts(look, edits_per_min)]
-    if not look.counts:
-        return Group(*parts)
-    most = None if most_lines is None else most_lines - _ABOVE
-    return Group(*parts, Text(""), _Outcomes(look, most=most))
+    return _Picture(look, Group(_head(look), _bar(look), _facts(look, edits_per_min)), most_lines)
+
+
+class _Picture:
+    """How far and why, and below it the outcomes in the room that is left."""
+
+    def __init__(self, look: Snapshot, above: Group, most_lines: int | None) -> None:
+        self._look = look
+        self._above = above
+        self._most_lines = most_lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield both; a reason may take more than a line."""
+        yield self._above
+        if not self._look.counts:
+            return
+        most = self._most_lines
+        if most is not None:
+            # Never fewer: what comes and goes above must not have the outcomes jump.
+            most -= max(_ABOVE, len(console.render_lines(self._above, options))) + _BESIDE
+        yield Text("")
+        yield _Outcomes(self._look, most=most)
 
 
 def _head(look: Snapshot) -> Text:
@@ -115,16 +136,31 @@ def _facts(look: Snapshot, edits_per_min: float | None) -> Table:
     facts = Table.grid(padding=(0, 2, 0, 0))
     facts.add_column(style="bright_black", no_wrap=True)
     facts.add_column()
-    pace = look.rate_per_min if look.has_ended else edits_per_min
-    speed = f"{pace:,.0f} edits/min" if pace is not None else "measuring"
-    if not look.has_ended:
+    if look.campaign.state in MOVING:
         facts.add_row("limit", limit_line(look))
-    total = sum(row.calls for row in look.calls)
-    per_call = f", {look.progress().done / total:,.1f} edits a call" if total else ""
-    facts.add_row("pace", f"{speed}; {total:,} API calls so far{per_call}" if total else speed)
+    facts.add_row("pace", _pace(look, edits_per_min))
+    if canary := canary_line(look):
+        facts.add_row("canary", canary)
     if why := why_it_waits(look):
         facts.add_row("why", Text(visible(why), style="yellow"))
+    if _stands(look):
+        facts.add_row("next", Text(visible(next_step(look))))
     return facts
+
+
+def _stands(look: Snapshot) -> bool:
+    """Tell whether nothing is sent for a campaign before a person or the clock lets it go on."""
+    return not look.has_ended and look.campaign.state not in MOVING
+
+
+def _pace(look: Snapshot, edits_per_min: float | None) -> str:
+    pace = look.rate_per_min if look.has_ended else edits_per_min
+    speed = f"{pace:,.0f} edits/min" if pace is not None else "measuring"
+    if _stands(look):
+        speed = "nothing is sent"
+    total = sum(row.calls for row in look.calls)
+    per_call = f", {look.progress().done / total:,.1f} edits a call" if total else ""
+    return f"{speed}; {total:,} API calls so far{per_call}" if total else speed
 
 
 def limit_line(look: Snapshot) -> str:
@@ -237,6 +273,7 @@ def blocks_of(count: int, *, most: int, width: int = WIDEST) -> str:
 
 def plain_line(look: Snapshot) -> str:
     """Return one line for a log or a pipe."""
-    left_s = eta_s(look)
+    left_s, canary = eta_s(look), canary_line(look)
     eta = f" | ETA {format_seconds(left_s)}" if left_s else ""
-    return visible(look.progress(why=why_it_waits(look)).sentence().split(" | ETA ")[0] + eta)
+    why = "; ".join(filter(None, (why_it_waits(look), canary and f"canary: {canary}")))
+    return visible(look.progress(why=why).sentence().split(" | ETA ")[0] + eta)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from worker.limits import LimiterState
 from worker.model import AccountStatus, CampaignState, EditState
-from worker.report.snapshot import QUIET_S, Blocked, Snapshot
+from worker.report.snapshot import MOVING, QUIET_S, Blocked, Snapshot
+from worker.report.waits import next_deed, why_it_ended, why_it_stands
 from worker.rules import format_seconds, place
 
 #: seconds after its submission during which a campaign finds silence ordinary
@@ -15,22 +16,32 @@ WORTH_SAYING_S = 0.5
 CLOCK = "clock"
 WORKER = "worker:"
 
-_STATE_REASONS = {
-    CampaignState.PAUSED: "paused",
-    CampaignState.AWAITING_APPROVAL: "waiting for somebody to approve it",
-    CampaignState.SCHEDULED: "waiting for its time",
-    CampaignState.CANCELLING: "being cancelled; what has been sent is still read back",
-}
-
 
 def why_it_waits(look: Snapshot) -> str:
-    """Return what keeps a campaign from going on right now; "" when it goes on, or has ended."""
-    campaign = look.campaign
+    """Return what keeps a campaign from going on right now; "" when it goes on.
+
+    Of one that has ended, why it did before its end; "" for others.
+    """
     if look.has_ended:
-        return campaign.state_reason
-    if said := _STATE_REASONS.get(campaign.state):
-        return f"{said}: {campaign.state_reason}" if campaign.state_reason else said
-    return _missing_part(look) or _outage(look) or _limit(look) or _next_due(look)
+        return why_it_ended(look)
+    stands = why_it_stands(look)
+    if look.campaign.state not in MOVING:
+        missing = _missing_part(look) if needs_clock(look) else ""
+        return "; ".join(filter(None, (stands, missing)))
+    moves = _missing_part(look) or _outage(look) or _limit(look) or _next_due(look)
+    return "; ".join(filter(None, (stands, moves)))
+
+
+def needs_clock(look: Snapshot) -> bool:
+    """Tell whether a campaign that sends nothing needs the parts that run all the same."""
+    on_its_way = {EditState.SENDING, EditState.ACCEPTED} & look.by_state.keys()
+    return look.campaign.state is CampaignState.SCHEDULED or bool(on_its_way)
+
+
+def canary_line(look: Snapshot) -> str:
+    """Return how far a campaign's canary is, while the rest waits for it; "" for others."""
+    behind, size = look.around.behind_canary, look.campaign.run.canary
+    return f"{look.proven_first:,} of {size:,} proven; {behind:,} wait for it" if behind else ""
 
 
 def eta_s(look: Snapshot) -> float | None:
@@ -50,10 +61,20 @@ def next_step(look: Snapshot) -> str:
             return f"{_rest(look)}; `calpatch results {name}` writes what was done"
         case CampaignState.COMPLETED_WITH_ERRORS | CampaignState.FAILED:
             return f"See what needs attention: calpatch results {name} --only failed"
-        case CampaignState.CANCELLED | CampaignState.EXPIRED:
+        case CampaignState.CANCELLED | CampaignState.EXPIRED if _has_sent(look):
             return f"See what was done before: calpatch results {name}"
+        case CampaignState.CANCELLED | CampaignState.EXPIRED:
+            return f"Nothing was changed; calpatch results {name} has each line"
+        case CampaignState.AWAITING_APPROVAL | CampaignState.PAUSED:
+            return next_deed(look)
         case _:
-            return _missing_deed(look) or f"Follow it: calpatch status {name} --watch"
+            missing = _missing_deed(look) or next_deed(look)
+            return missing or f"Follow it: calpatch status {name} --watch"
+
+
+def _has_sent(look: Snapshot) -> bool:
+    sent = {EditState.VERIFIED, EditState.UNVERIFIED, EditState.MISMATCH}
+    return bool(sent & look.by_state.keys())
 
 
 def _rest(look: Snapshot) -> str:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from worker.limits import LimiterState, parse_rate
+from worker.limits import LimiterState
 from worker.model import ENDED, FINAL, AccountStatus, CampaignState, Code, EditState
-from worker.rules import Calls, Load, Progress, calls_needed
+from worker.report.around import Around, look_around
+from worker.report.pace import Pace
+from worker.rules import Progress
 from worker.rules.breaker import ELSEWHERE
-from worker.settings import Settings
-from worker.store import OUTAGE, CallRow, Campaign, OpenWork, Store
+from worker.store import OUTAGE, CallRow, Campaign, Store
+
+__all__ = ["MOVING", "QUIET_S", "Blocked", "Pace", "Snapshot", "outages_in", "take_snapshot"]
+
+_S = CampaignState
+#: states in which calls are made for a campaign, so that there is a time to go
+MOVING = frozenset({_S.PLANNING, _S.RUNNING, _S.VERIFYING, _S.CANCELLING})
 
 #: seconds without a sign of life after which a part is taken for gone
 QUIET_S = 30.0
@@ -29,58 +36,6 @@ class Blocked:
     status: AccountStatus
     reason: str
     retry_in_s: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """What the limit lets calpatch do: calls a minute, and what a batch of edits costs."""
-
-    granted_per_min: float | None
-    batch_size: int
-    batch_counts_as: str
-
-    @classmethod
-    def of(cls, settings: Settings) -> Pace:
-        """Return the pace that the settings allow; None a minute when nothing is limited."""
-        windows = parse_rate(settings.rate).windows
-        granted = [settings.share * 60 * each.requests / each.seconds for each in windows]
-        return cls(
-            granted_per_min=min(granted, default=None),
-            batch_size=settings.batch_size,
-            batch_counts_as=settings.batch_counts_as,
-        )
-
-    def calls(
-        self,
-        loads: Iterable[tuple[Load, int]],
-        *,
-        verify: bool = True,
-        lists_calendars: bool = True,
-    ) -> Calls:
-        """Return the calls for so many accounts of each load, as the limit counts them."""
-        return calls_needed(
-            loads,
-            batch_size=self.batch_size,
-            batch_counts_as="one" if self.batch_counts_as == "one" else "each",
-            lists_calendars=lists_calendars,
-            verifies=verify,
-        )
-
-    def calls_left(self, work: Sequence[OpenWork], *, unsent: int, verify: bool = True) -> int:
-        """Return the calls still to make for open work, of which so many edits are not sent yet.
-
-        What runs has read already, and shares the edits that do not wait.
-        """
-        waiting = [(Load(each.edits, each.edits, each.windows), each.accounts) for each in work]
-        running = sum(each.running * each.accounts for each in work)
-        under_way = max(0, unsent - sum(each.edits * each.accounts for each in work))
-        sending = [(Load(-(-under_way // running), 0, 0), running)] if running else []
-        proving = [(Load(each.proving, 0, 0), each.accounts) for each in work]
-        return (
-            self.calls(waiting, verify=verify).total
-            + self.calls(sending, verify=verify, lists_calendars=False).total
-            + self.calls(proving, verify=verify, lists_calendars=False).proofs
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +57,7 @@ class Snapshot:
     blocked: tuple[Blocked, ...] = ()
     #: data centers of the campaign that do not answer, with the seconds until they are asked again
     outages: Mapping[str, float] = field(default_factory=dict)
+    around: Around = field(default_factory=Around)
 
     @property
     def by_state(self) -> dict[EditState, int]:
@@ -135,6 +91,22 @@ class Snapshot:
         )
 
     @property
+    def proven_first(self) -> int:
+        """Edits of a canary that are proven, as long as others wait for it."""
+        return min(self.campaign.run.canary, self.by_state.get(EditState.VERIFIED, 0))
+
+    @property
+    def failures(self) -> int:
+        """Edits that count as failures when a campaign is held for them."""
+        return sum(self.by_state.get(state, 0) for state in (EditState.FAILED, EditState.MISMATCH))
+
+    @property
+    def attempted(self) -> int:
+        """Final edits that were tried, whatever came of it."""
+        idle = {EditState.SKIPPED, EditState.UNCHANGED, EditState.NOT_ATTEMPTED}
+        return sum(n for state, n in self.by_state.items() if state in FINAL and state not in idle)
+
+    @property
     def elapsed_s(self) -> float:
         """Seconds from the first claim to the end, or until now; 0 before the first claim."""
         began = self.campaign.started_at
@@ -152,19 +124,26 @@ class Snapshot:
         return Progress(
             counts=self.by_state,
             total=self.campaign.total,
+            planned=self.around.planned,
             calls_remaining=0 if self.has_ended else self.calls_left,
-            granted_per_min=self.pace.granted_per_min,
+            granted_per_min=self.pace.within(self.campaign.run).granted_per_min,
             used_per_min=_used_per_min(self.limiter),
+            limit_per_min=self.pace.granted_per_min,
             state=str(self.campaign.state),
             why=why,
         )
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds to go: the calls left at the granted rate, and never before what is due."""
+        """Seconds to go: the calls left at the granted rate, and never before what is due.
+
+        None while it sends nothing: nobody knows for how long.
+        """
         left = self.progress().eta_s
-        if self.has_ended or left is None or self.campaign.state is CampaignState.PAUSED:
-            return 0.0 if self.has_ended else None
+        if self.has_ended:
+            return 0.0
+        if left is None or self.campaign.state not in MOVING:
+            return None
         return round(max(left, self.due_s or 0.0), 1)
 
 
@@ -182,7 +161,6 @@ def take_snapshot(
     The campaign's row is read last: a state of "ended" is never older than the counts beside it.
     """
     counts, calls = _tallies(store, campaign_id)
-    work = store.reading.open_work(campaign_id)
     due_s, running = store.reading.waiting(campaign_id)
     campaign = store.campaigns.get(campaign_id)
     if campaign is None:
@@ -196,9 +174,7 @@ def take_snapshot(
         campaign=campaign,
         counts=counts,
         calls=calls,
-        calls_left=pace.calls_left(
-            work, unsent=_unsent(counts), verify=campaign.policy.verify != "none"
-        ),
+        calls_left=_calls_left(store, campaign, pace.within(campaign.run), counts),
         running_chunks=running,
         due_s=due_s,
         pulses=pulses,
@@ -207,7 +183,24 @@ def take_snapshot(
         limiter_fault=limiter_fault,
         blocked=_blocked(store) if waits else (),
         outages=_outages_of(store, campaign, outages_in(pulses)),
+        around=look_around(store, campaign),
     )
+
+
+def _calls_left(
+    store: Store,
+    campaign: Campaign,
+    pace: Pace,
+    counts: Mapping[tuple[EditState, str], int],
+) -> int:
+    """Return the calls still to make, of what the campaign's state has it do."""
+    is_proven = campaign.policy.verify != "none"
+    if campaign.state is _S.PLANNING:
+        return pace.reads_left(store.reading.open_work(campaign.id, of_held=False))
+    work = store.reading.open_work(campaign.id)
+    if campaign.state is _S.CANCELLING:
+        return pace.proofs_left(work) if is_proven else 0
+    return pace.calls_left(work, unsent=_unsent(counts), verify=is_proven)
 
 
 def _tallies(

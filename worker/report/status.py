@@ -8,8 +8,20 @@ from datetime import datetime
 from msgspec import Struct
 
 from worker.limits import LimiterState
+from worker.report.around import Deed, Hold, stopped_by
+from worker.report.facts import (
+    Canary,
+    Kin,
+    PlanFacts,
+    canary_facts,
+    hold_facts,
+    hours_facts,
+    kin_of,
+    plan_facts,
+)
 from worker.report.reasons import eta_s, next_step, why_it_waits
 from worker.report.snapshot import Snapshot
+from worker.report.terms import Hours, failures_that_hold, tuning_of
 from worker.store import CallRow
 
 
@@ -56,10 +68,13 @@ class Status(Struct, frozen=True, kw_only=True):
     """One campaign. `reason` is why it was submitted, `state_reason` why it is in its state now.
 
     `limiter` is None when Redis could not be asked, with `limiter_fault` saying why. Times are UTC.
+    `percent` is of a plan's lines while it is made. `stopped` tells who ended it before its end,
+    `parent` is the campaign that it undoes or tries again, `children` are those that do so to it.
     """
 
     campaign: str
     key: str
+    kind: str
     state: str
     reason: str
     state_reason: str
@@ -68,6 +83,16 @@ class Status(Struct, frozen=True, kw_only=True):
     lane: str
     counts: Counts
     percent: float
+    planned: int | None
+    plan: PlanFacts | None
+    canary: Canary | None
+    hold: Hold | None
+    stopped: Deed | None
+    hours: Hours | None
+    tuning: dict[str, str]
+    held_if: str
+    parent: str | None
+    children: tuple[Kin, ...]
     api_calls: Calls
     limiter: LimiterUse | None
     limiter_fault: str
@@ -81,10 +106,11 @@ class Status(Struct, frozen=True, kw_only=True):
 
 def status_of(look: Snapshot) -> Status:
     """Return the status object of a snapshot."""
-    campaign, progress = look.campaign, look.progress()
+    campaign, progress, around = look.campaign, look.progress(), look.around
     return Status(
         campaign=campaign.id,
         key=campaign.key,
+        kind=campaign.kind,
         state=str(campaign.state),
         reason=campaign.reason,
         state_reason=why_it_waits(look),
@@ -93,6 +119,16 @@ def status_of(look: Snapshot) -> Status:
         lane=campaign.lane,
         counts=counts_of(look),
         percent=progress.percent,
+        planned=around.planned,
+        plan=plan_facts(look),
+        canary=canary_facts(look),
+        hold=hold_facts(look),
+        stopped=stopped_by(around),
+        hours=hours_facts(look),
+        tuning=tuning_of(campaign.run),
+        held_if=failures_that_hold(campaign.run.max_failures),
+        parent=campaign.parent,
+        children=tuple(map(kin_of, around.children)),
         api_calls=calls_of(look.calls),
         limiter=limiter_use(look.limiter) if look.limiter else None,
         limiter_fault=look.limiter_fault,
@@ -111,7 +147,7 @@ def counts_of(look: Snapshot) -> Counts:
         by_status={str(state): count for state, count in sorted(look.by_state.items())},
         by_code=look.by_code,
         total=look.campaign.total,
-        done=look.progress().done,
+        done=sum(look.by_code.values()),
     )
 
 

@@ -30,8 +30,9 @@ class Progress(Struct, frozen=True, kw_only=True):
     """A campaign's counts by state at one moment.
 
     `calls_remaining` is None as long as nobody has counted them; `granted_per_min` is what the
-    limiter lets this campaign have, `used_per_min` what it has lately used, both None when not
-    known.
+    limiter lets this campaign have, `used_per_min` what has lately been used of `limit_per_min`,
+    which is the same unless the campaign asks for less than its turn; None when not known.
+    `planned` are the lines that a plan has gone through, None when none is made.
     """
 
     counts: Mapping[EditState, int]
@@ -39,12 +40,16 @@ class Progress(Struct, frozen=True, kw_only=True):
     calls_remaining: int | None = None
     granted_per_min: float | None = None
     used_per_min: float | None = None
+    limit_per_min: float | None = None
+    planned: int | None = None
     state: str = ""
     why: str = ""
 
     @property
     def done(self) -> int:
-        """Edits with a final outcome."""
+        """Edits with a final outcome; while a plan is made, those that it has gone through."""
+        if self.planned is not None:
+            return self.planned
         return sum(count for state, count in self.counts.items() if state in FINAL)
 
     @property
@@ -68,7 +73,8 @@ class Progress(Struct, frozen=True, kw_only=True):
         """Return one line for a terminal: counts, rate, reason, time to go."""
         parts = [self._counted()]
         if self.granted_per_min is not None:
-            parts.append(f"{self.used_per_min or 0:,.0f}/min of {self.granted_per_min:,.0f}")
+            limit = self.limit_per_min or self.granted_per_min
+            parts.append(f"{self.used_per_min or 0:,.0f}/min of {limit:,.0f}")
         if self.why:
             parts.append(f"why: {self.why}")
         eta_s = self.eta_s

@@ -11,14 +11,17 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
-from worker.store.again import Again
+from worker.store.again import Again, Named
 from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
 from worker.store.chunks import Chunks
+from worker.store.controls import Freeze
 from worker.store.database import Database
 from worker.store.erasing import Erased, Erasing
+from worker.store.gates import FROZEN, HELD, HELD_BY_CANARY
 from worker.store.image_keys import ImageKeys
+from worker.store.jobs import JobBusy, Jobs
 from worker.store.plans import Approval, Plans
 from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
@@ -26,6 +29,7 @@ from worker.store.reading import Reading
 from worker.store.rotation import SEALED, Rotation, SealedRow, SealedTable
 from worker.store.schema import migrate, require_schema, versions
 from worker.store.sealing import Images, Keyring
+from worker.store.searching import Search, Sought
 from worker.store.spool import Spool, SpoolColumns, Twin
 from worker.store.steering import Steering
 from worker.store.values import (
@@ -49,6 +53,9 @@ from worker.store.values import (
 from worker.store.webhooks import Delivery, Webhooks
 
 __all__ = [
+    "FROZEN",
+    "HELD",
+    "HELD_BY_CANARY",
     "OUTAGE",
     "SEALED",
     "Account",
@@ -64,10 +71,14 @@ __all__ = [
     "Edit",
     "EditRow",
     "Erased",
+    "Freeze",
     "ImageKeys",
     "Images",
+    "JobBusy",
+    "Jobs",
     "Kept",
     "Keyring",
+    "Named",
     "NewAccount",
     "NewCampaign",
     "Note",
@@ -78,6 +89,8 @@ __all__ = [
     "Released",
     "SealedRow",
     "SealedTable",
+    "Search",
+    "Sought",
     "Spool",
     "SpoolColumns",
     "Standing",
@@ -108,9 +121,11 @@ class Store:
         self.accounts = Accounts(database)
         self.campaigns = Campaigns(database, self.image_keys)
         self.chunks = Chunks(database, self.image_keys)
+        self.jobs = Jobs(database)
         self.queue = Queue(database)
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)
+        self.search = Search(database)
         self.erasing = Erasing(database)
         self.plans = Plans(database)
         self.again = Again(database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing, nullcontext
+from datetime import timedelta
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -15,6 +16,7 @@ from worker.store.chains import note_campaign
 from worker.store.database import Database
 from worker.store.filling import Progress
 from worker.store.image_keys import ImageKeys
+from worker.store.jobs import admitted
 from worker.store.placing import place
 from worker.store.rows import campaign_of
 from worker.store.settling import settle, unsettled
@@ -44,12 +46,16 @@ class Campaigns:
         """Store a campaign with its edits and chunks, all or nothing; tells whether it is new.
 
         A key that is known with the same content gives the campaign it named. Raises KeyConflict
-        when the content differs. Streams `rows`, once; a spool stays its owner's to close.
+        when the content differs, and Held where the job that it is a run of forbids it. Streams
+        `rows`, once; a spool stays its owner's to close.
         Submissions take turns, so that an event is never in two of them; nothing else waits for
         them in PostgreSQL. In SQLite all writers wait while the lines are moved.
         """
         with self._database.read() as connection:
             known = self._find(connection, new.key, column="key")
+            if known is None:
+                # Before all that takes long; what is decided below is what counts.
+                admitted(connection, new)
         if known is not None:
             return _same(known, new), False
         spool = prepared(rows)
@@ -81,7 +87,7 @@ class Campaigns:
             store_campaign(
                 self._database,
                 connection,
-                new=new,
+                new=admitted(connection, new),
                 spool=spool,
                 places=places,
                 campaign_id=campaign_id,
@@ -107,13 +113,31 @@ class Campaigns:
         listed = self.newest(limit=1)
         return listed[0] if listed else None
 
-    def newest(self, *, state: str | None = None, limit: int = 50) -> list[Campaign]:
-        """Return the newest campaigns first."""
+    def newest(
+        self, *, state: str | None = None, since_s: float | None = None, limit: int = 50
+    ) -> list[Campaign]:
+        """Return the newest campaigns first; with `since_s`, those of so many seconds only."""
         query = campaigns.select().order_by(campaigns.c.submitted_at.desc(), campaigns.c.id.desc())
         if state:
             query = query.where(campaigns.c.state == state)
         with self._database.read() as connection:
+            if since_s is not None:
+                since = self._database.now_in(connection) - timedelta(seconds=since_s)
+                query = query.where(campaigns.c.submitted_at >= since)
             return [campaign_of(row) for row in connection.execute(query.limit(limit))]
+
+    def children(self, campaign_id: str) -> list[Campaign]:
+        """Return the campaigns that undo this one or try it again, oldest first."""
+        query = campaigns.select().where(campaigns.c.parent == campaign_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(campaigns.c.submitted_at, campaigns.c.id))
+            return [campaign_of(row) for row in rows]
+
+    def pruned(self) -> int:
+        """Return how many campaigns there are whose lines were pruned."""
+        sql = text("SELECT count(*) FROM campaigns WHERE pruned_at IS NOT NULL")
+        with self._database.read() as connection:
+            return int(connection.execute(sql).scalar_one())
 
     def move(
         self, campaign_id: str, state: CampaignState, *, state_reason: str = "", note: Note

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
 from worker.errors import VaultError
 from worker.model import Code, EditState
@@ -18,7 +18,7 @@ from worker.store.lookup import edits_of, is_one_of
 from worker.store.rows import outcome_of
 from worker.store.shown import SHOWN, ShownImages
 from worker.store.tables import HELD_UNTIL, campaigns, edits
-from worker.store.values import CallRow, OpenWork, Outcome
+from worker.store.values import CallRow, Campaign, OpenWork, Outcome
 
 __all__ = ["OpenWork", "Outcome", "Reading"]
 
@@ -27,6 +27,14 @@ __all__ = ["OpenWork", "Outcome", "Reading"]
 MOST_GROUPED = 50_000
 
 _OPEN = "FROM chunks WHERE campaign_id = :id AND state IN ('pending', 'running', 'verifying')"
+#: of chunks that are open: they wait behind no gate
+_FREE = f"(retry_at IS NULL OR retry_at < {HELD_UNTIL})"
+_IS_HELD = f"state = 'pending' AND retry_at = {HELD_UNTIL}"
+#: asked where something is held only: then the chunks of this are a canary's, and few
+_AHEAD = f"""
+SELECT count(*) FROM edits WHERE state = 'pending'
+  AND chunk_id IN (SELECT id {_OPEN} AND {_FREE})
+"""
 
 #: Chunks that need the whole window share one read, as `Chunks.claim_company` has it.
 _BY_ACCOUNT = f"""
@@ -38,16 +46,16 @@ FROM (
     sum(CASE WHEN state = 'pending' AND reads_all THEN 1 ELSE 0 END) AS whole,
     sum(CASE state WHEN 'running' THEN 1 ELSE 0 END) AS running,
     sum(CASE state WHEN 'verifying' THEN size ELSE 0 END) AS proving
-  {_OPEN} GROUP BY account) AS held
+  {{open}} GROUP BY account) AS held
 GROUP BY edits, hinted, whole, running, proving
 """
 #: Small chunks, a batch and a page each, are summed up as the index has them: SQLite sorts what it
 #: groups otherwise, which takes half a second for a million.
 _BY_CHUNK = f"""
-SELECT state, 0 AS size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size <= {MAX_BATCH}
+SELECT state, 0 AS size, count(*) AS chunks, sum(size) AS edits {{open}} AND size <= {MAX_BATCH}
 GROUP BY state
 UNION ALL
-SELECT state, size, count(*) AS chunks, sum(size) AS edits {_OPEN} AND size > {MAX_BATCH}
+SELECT state, size, count(*) AS chunks, sum(size) AS edits {{open}} AND size > {MAX_BATCH}
 GROUP BY state, size
 """
 
@@ -79,6 +87,19 @@ class Reading:
             found = {(EditState(row.state), row.code): row.n for row in rows}
             return found or _pruned_counts(connection, campaign_id)
 
+    def ended_by_plan(self, campaign: Campaign) -> dict[tuple[EditState, str], int]:
+        """Return how many edits the plan itself has ended, by state and code, before any write."""
+        if campaign.planned_at is None:
+            return {}
+        query = (
+            select(edits.c.state, edits.c.code, func.count().label("n"))
+            .where(edits.c.campaign_id == campaign.id, edits.c.finished_at <= campaign.planned_at)
+            .group_by(edits.c.state, edits.c.code)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query)
+            return {(EditState(row.state), row.code): row.n for row in rows}
+
     def calls(self, campaign_id: str) -> list[CallRow]:
         """Return the API calls made for a campaign, by route and status."""
         sql = (
@@ -97,19 +118,51 @@ class Reading:
         with self._database.read() as connection:
             return set(connection.execute(text(sql), {"id": campaign_id}).scalars())
 
-    def open_work(self, campaign_id: str) -> list[OpenWork]:
+    def held(self, campaign_id: str) -> int:
+        """Return how many edits wait behind a gate: for an approval, or for a canary."""
+        gate = f"SELECT 1 FROM chunks WHERE campaign_id = :id AND {_IS_HELD} LIMIT 1"
+        waiting = "SELECT count(*) FROM edits WHERE campaign_id = :id AND state = 'pending'"
+        with self._database.read() as connection:
+            if connection.execute(text(gate), {"id": campaign_id}).first() is None:
+                return 0
+            ahead = connection.execute(text(_AHEAD), {"id": campaign_id}).scalar_one()
+            return int(connection.execute(text(waiting), {"id": campaign_id}).scalar_one() - ahead)
+
+    def unplanned(self, campaign_id: str) -> int:
+        """Return how many edits of a plan are in chunks that nobody has gone through yet."""
+        sql = f"SELECT coalesce(sum(size), 0) {_OPEN} AND {_FREE}"
+        with self._database.read() as connection:
+            return int(connection.execute(text(sql), {"id": campaign_id}).scalar_one())
+
+    def open_work(self, campaign_id: str, *, of_held: bool = True) -> list[OpenWork]:
         """Return what the chunks that are not done hold, accounts with the same amount together.
 
-        A chunk that waits for another try counts with all of its edits.
+        A chunk that waits for another try counts with all of its edits. Without `of_held` those
+        behind a gate are left out: of a plan, what has been planned already.
         """
-        few = text(f"SELECT count(*) FROM (SELECT 1 {_OPEN} LIMIT {MOST_GROUPED + 1}) AS counted")
+        here = _OPEN if of_held else f"{_OPEN} AND {_FREE}"
+        few = text(f"SELECT count(*) FROM (SELECT 1 {here} LIMIT {MOST_GROUPED + 1}) AS counted")
         with self._database.read() as connection:
             count = connection.execute(few, {"id": campaign_id}).scalar_one()
             if count <= MOST_GROUPED:
-                rows = connection.execute(text(_BY_ACCOUNT), {"id": campaign_id})
+                rows = connection.execute(text(_BY_ACCOUNT.format(open=here)), {"id": campaign_id})
                 return [OpenWork(*(int(value) for value in row)) for row in rows]
-            rows = connection.execute(text(_BY_CHUNK), {"id": campaign_id})
+            rows = connection.execute(text(_BY_CHUNK.format(open=here)), {"id": campaign_id})
             return [work for row in rows for work in _work_of(row)]
+
+    def pending_loads(self, campaign_id: str) -> list[tuple[int, int]]:
+        """Return pairs: so many edits that have not been sent, and how many accounts have so many.
+
+        Counted by the database: a large tenant has more accounts than fit into a report's memory.
+        """
+        each = (
+            "SELECT count(*) AS edits FROM edits WHERE campaign_id = :id AND state = 'pending'"
+            " GROUP BY account"
+        )
+        sql = text(f"SELECT edits, count(*) AS accounts FROM ({each}) AS counted GROUP BY edits")
+        with self._database.read() as connection:
+            rows = connection.execute(sql, {"id": campaign_id})
+            return sorted((int(row.edits), int(row.accounts)) for row in rows)
 
     def waiting(self, campaign_id: str) -> tuple[float | None, int]:
         """Return in how many seconds a chunk is due next, and how many chunks run.

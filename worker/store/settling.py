@@ -159,7 +159,9 @@ def _end(
     counts = {EditState(row.state): row.n for row in counted}
     unasked = sum(int(row.unasked) for row in counted)
     state = state or final_campaign_state(counts, no_proof_asked=unasked)
-    finished = f", finished_at = {database.now_sql}"
+    # Of one that came to its end by itself, why it once waited is no news any more.
+    told = "" if was is _S.CANCELLING else ", state_reason = ''"
+    finished = f", finished_at = {database.now_sql}{told}"
     if not _set_state(connection, campaign_id, was=was, state=state, extra=finished):
         return False
     detail = {

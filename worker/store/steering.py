@@ -52,13 +52,15 @@ class Steering:
     def pause(self, campaign_id: str, *, actor: str, reason: str, code: str = "") -> bool:
         """Pause a campaign: nothing more leaves; False when it is paused already.
 
-        With a code it is calpatch that holds it. Raises Held for one that cannot be paused.
+        With a code it is calpatch that holds it. One that a freeze has paused is a person's from
+        then on, and does not go on when the freeze ends. Raises Held for one that cannot be paused.
         """
 
         def work(connection: Connection, campaign: Campaign) -> bool:
-            if campaign.state is _S.PAUSED:
+            is_frozen = campaign.state is _S.PAUSED and campaign.state_reason.startswith(FROZEN)
+            if campaign.state is _S.PAUSED and (code or not is_frozen):
                 return False
-            if campaign.state not in PAUSABLE:
+            if campaign.state not in PAUSABLE and not is_frozen:
                 raise _not_now(campaign, "paused")
             action = "campaign.held" if code else "campaign.paused"
             why = f"{HELD}{reason}" if code else reason
@@ -87,7 +89,8 @@ class Steering:
                 raise _not_now(campaign, "resumed")
             refuse_frozen(connection)
             self._go_on(connection, campaign, run=run or campaign.run)
-            self._note(connection, campaign, actor, "campaign.resumed", reason=reason)
+            tuned = {"run": msgspec.to_builtins(run)} if run not in {None, campaign.run} else {}
+            self._note(connection, campaign, actor, "campaign.resumed", reason=reason, **tuned)
             return True
 
         return self._with(campaign_id, work)
@@ -260,8 +263,13 @@ class Steering:
 
 
 def _not_now(campaign: Campaign, done: str) -> HeldBack:
-    state = str(campaign.state).replace("_", " ")
+    name, state = campaign.id, str(campaign.state).replace("_", " ")
+    steps = {
+        _S.PLANNING: f"It only reads; to end it: calpatch reject {name} --reason TEXT",
+        _S.AWAITING_APPROVAL: f"It sends nothing before `calpatch apply {name} --reason TEXT`",
+        _S.CANCELLING: f"Follow it: calpatch status {name} --watch",
+    }
     return HeldBack(
-        f"Campaign {campaign.id} cannot be {done}: it is {state}",
-        next_step=f"See calpatch status {campaign.id}",
+        f"Campaign {name} cannot be {done}: it is {state}",
+        next_step=steps.get(campaign.state, f"See what came of it: calpatch status {name}"),
     )

@@ -228,6 +228,8 @@ edits = Table(
     Column("seen", Text),  # model.Image of a conflict, sealed or plain as the other two
     Column("people", Integer),  # who take part in the event, and of them those from elsewhere
     Column("externals", Integer),
+    # Keyed digest of the event's zones, or of having none: what a canary is spread over.
+    Column("alike", String(8), nullable=False, server_default=""),
     Index("ix_edits_chunk", "chunk_id", "line_no"),
     Index("ix_edits_outcome", "campaign_id", "state", "code"),
     # Every edit is in one of the next two, so that it is found by its event and yet written once.
@@ -256,6 +258,8 @@ audit = Table(
     Column("digest", String(64), nullable=False),
     UniqueConstraint("chain", "seq"),
     Index("ix_audit_edit", "campaign_id", "line_no"),
+    # What people did, and calpatch with whole campaigns: one entry in hundreds.
+    _partial("ix_audit_deeds", "at", where="line_no IS NULL"),
 )
 
 calls = Table(

@@ -42,7 +42,7 @@ def test_a_story_tells_what_was_asked_what_changed_and_how_it_ended(store: Store
     assert f"change     start: {before} {PARIS} → {after} {PARIS}" in text
     assert "1 attempt, answered 202" in text
     assert "outcome    verified The edit was accepted, and a later read showed it." in text
-    assert text.count("edit.sending") == text.count("edit.accepted") == 1
+    assert text.count("about to change") == text.count("accepted by the API") == 1
 
 
 def test_an_edit_that_was_never_sent_says_so(store: Store) -> None:
