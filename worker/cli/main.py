@@ -57,8 +57,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    demo, campaign_file, validate, plan, show, apply, submit, status, steer, undo, retry, results,
-    why, limits, rehearse, doctor, accounts, audit, prune, upkeep, processes, simulate,
+    demo, campaign_file, validate, rehearse, plan, show, apply, submit, status, steer, undo, retry,
+    results, why, limits, doctor, accounts, audit, prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 

@@ -12,12 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 from worker.cli.processes import beat_command, worker_command
 from worker.embedded import valkey_server
@@ -72,14 +72,16 @@ class World:
 def passing_folder(prefix: str, *, is_kept: bool = False) -> Iterator[Path]:
     """Make a folder that nobody else may look into, and remove it at the end unless it is kept.
 
-    It is removed as well when this process is killed: another one waits for that. SIGTERM ends the
-    command as Ctrl-C does, in order.
+    It is removed as well when this process is killed: another one waits for that. Whatever else
+    this process puts down for a while goes there, too. SIGTERM ends the command as Ctrl-C does.
     """
     with _ended_by_sigterm(), ExitStack() as stack:
-        folder = Path(mkdtemp(prefix=prefix))
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
         if not is_kept:
             stack.enter_context(_watched(folder))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+        tempfile.tempdir = str(folder)
         yield folder
 
 

@@ -25,7 +25,7 @@ from worker.model import CampaignState, Policy, Run
 from worker.planning import Planned, order_of, plan_campaign, plan_edits
 from worker.rehearsal import Copied, Source, at_once, in_earnest, pace_of_run, rehearsed
 from worker.report import Snapshot
-from worker.report.plan import PlanView, Totals, view_of
+from worker.report.plan import PlanView, totals_of, view_of
 from worker.settings import Settings
 from worker.store import Store
 from worker.sweep import CLOCK
@@ -188,12 +188,13 @@ class _Run:
 
     def _plan(self, campaign_id: str) -> PlanView:
         """Return the plan's figures, with what it would cost in earnest."""
-        campaign, totals = find_campaign(self._store, campaign_id), Totals()
-        for outcome in self._store.reading.outcomes(campaign_id):
-            totals.add(outcome)
-        pace = pace_of_run(pace_of(self._settings), self._act.run)
+        campaign = find_campaign(self._store, campaign_id)
         view = view_of(
-            campaign, totals, pace=pace, chunk_size=self._settings.chunk_size, approvals=()
+            self._store,
+            campaign,
+            totals_of(self._store, campaign),
+            pace=pace_of_run(pace_of(self._settings), self._act.run),
+            chunk_size=self._settings.chunk_size,
         )
         # Nobody can approve it: it is gone with the private world.
         return replace(view, plan="", planned_at=None, expires_at=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -14,17 +15,17 @@ from worker.cli.rehearsal_run import ENV, Act, Done
 from worker.cli.show import HANG
 from worker.cli.talk import give_folded, give_json, plural, tell
 from worker.errors import SettingsError
-from worker.model import Code, EditState
 from worker.planning import described
 from worker.rehearsal import Source
 from worker.report import message_of, status_of, visible, why_it_waits, write_results
-from worker.report.plan import PlanLine, headline, line_of, told_line
+from worker.report.headline import headline, told_line
+from worker.report.lines import PlanLine, line_of, needs_attention
+from worker.report.plan import planned_at
 
 #: edits to look at that are shown of each kind, and accounts that are named
 MOST_SHOWN, MOST_NAMED = 5, 10
 #: in the folder of --out: every change, as `calpatch show --diff` shows it
 DIFF = "changes.txt"
-_BAD = frozenset({EditState.FAILED, EditState.CONFLICT, EditState.MISMATCH, EditState.UNVERIFIED})
 
 
 # ---------------------------------------------------------------- before
@@ -81,7 +82,7 @@ def give_done(done: Done, *, out: Path | None, as_json: bool) -> None:
 
 
 def _lines(done: Done) -> Iterator[str]:
-    yield from headline(done.plan)
+    yield from _plan(done)
     yield ""
     yield from _came_of_it(done)
     yield from _worst(done)
@@ -124,11 +125,23 @@ def _came_of_it(done: Done) -> Iterator[str]:
         yield f"  {count:>9,}  {name}  {message_of(code)}".rstrip()
 
 
+def _plan(done: Done) -> Iterator[str]:
+    """Give the plan but for where it stands: for an approval that nobody gives here."""
+    for line in headline(done.plan, now=datetime.now(UTC)):
+        if not line.startswith("  state "):
+            yield line
+
+
+def _edits(done: Done) -> Iterator[PlanLine]:
+    campaign = done.look.campaign
+    at = planned_at(campaign)
+    for outcome in done.store.reading.outcomes(campaign.id):
+        yield line_of(outcome, policy=campaign.policy, at=at)
+
+
 def _to_look_at(done: Done) -> Iterator[PlanLine]:
     """Give the edits that did not come out as asked."""
-    for outcome in done.store.reading.outcomes(done.look.campaign.id):
-        if outcome.state in _BAD and outcome.code != Code.NO_PROOF_ASKED:
-            yield line_of(outcome)
+    return (each for each in _edits(done) if needs_attention(each.status, each.code))
 
 
 def _object(done: Done) -> dict[str, Any]:
@@ -160,11 +173,10 @@ def write_done(done: Done, folder: Path) -> None:
         path = folder / DIFF
         path.touch(mode=0o600)
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(f"{visible(line)}\n" for line in headline(done.plan))
-            for outcome in done.store.reading.outcomes(done.look.campaign.id):
-                line = line_of(outcome)
-                if line.changes:
-                    file.writelines(f"{visible(text)}\n" for text in told_line(line))
+            file.writelines(f"{visible(line)}\n" for line in _plan(done))
+            for edit in _edits(done):
+                if edit.changes:
+                    file.writelines(f"{visible(text)}\n" for text in told_line(edit))
     except OSError as error:
         raise SettingsError(
             f"The changes cannot be written to {folder} ({error.strerror})",
@@ -175,7 +187,7 @@ def write_done(done: Done, folder: Path) -> None:
 def tell_kept(folder: Path) -> None:
     """Say how to look into what was kept, and to remove it."""
     if not (folder / ENV).exists():
-        tell(f"Nothing came of it to look into; remove it: rm -r {quote(str(folder))}")
+        tell(f"It came to nothing that can be looked into: rm -r {quote(str(folder))}")
         return
     env = quote(str(folder / ENV))
     tell(f"The copy is kept in {folder}. To look into it:")

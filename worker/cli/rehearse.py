@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.context import opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.options import FileArgument, FormatOption, JsonOption, WrongOption
-from worker.cli.progress import bar
-from worker.cli.rehearsal_run import COPY, Act, carry_out
-from worker.cli.rehearsal_told import give_done, tell_copied, tell_kept, write_done
 from worker.cli.submit_options import FoldOption, GapOption, PastOption, policy_of
 from worker.cli.talk import give_json, problems_object, tell, tell_error
-from worker.cli.validate import known_in
 from worker.errors import InvalidInput
-from worker.intake import Checked, Input, check, open_input, rows
-from worker.intake.campaign import CampaignFile, read_campaign
-from worker.model import Policy
-from worker.rehearsal import (
-    Book,
-    Copied,
-    Meant,
-    Naming,
-    Source,
-    copy_files,
-    copy_live,
-    meant_by,
-    meant_in,
-    open_book,
-)
 from worker.settings import Settings
-from worker.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -78,8 +55,10 @@ def rehearse(  # noqa: PLR0917 - a command line's options are its arguments
     mailed. The copy is gone afterwards.
     """
     from worker.cli.private_world import passing_folder
+    from worker.cli.rehearsal import Asked, rehearsed
+    from worker.cli.rehearsal_told import tell_kept
 
-    asked = _Asked(
+    asked = Asked(
         file=file, format=format_, from_=tuple(from_ or ()), accounts=tuple(account or ()),
         address=address.strip().lower(),
         policy=policy_of(
@@ -87,39 +66,29 @@ def rehearse(  # noqa: PLR0917 - a command line's options are its arguments
             allow_repeat=False,
         ),
     )  # fmt: skip
-    _refuse_unfit(asked)
+    _refuse_unfit(asked.from_, accounts=asked.accounts, address=asked.address)
     settings = Settings.load()
     with (
         _announced(),
         _problems_as(as_json),
         passing_folder("calpatch-rehearsal-", is_kept=keep) as folder,
     ):
-        code = _rehearsed(settings, asked, folder, out=out, as_json=as_json)
-        if keep:
-            tell_kept(folder)
+        try:
+            code = rehearsed(settings, asked, folder, out=out, as_json=as_json)
+        finally:
+            if keep:
+                tell_kept(folder)
     raise typer.Exit(code)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What the command line says of a rehearsal."""
-
-    file: str
-    format: str | None
-    from_: tuple[Path, ...]
-    accounts: tuple[str, ...]
-    address: str
-    policy: Policy
-
-
-def _refuse_unfit(asked: _Asked) -> None:
+def _refuse_unfit(files: Sequence[Path], *, accounts: Sequence[str], address: str) -> None:
     """Refuse options that say nothing without others. Raises WrongOption."""
-    if (asked.accounts or asked.address) and not asked.from_:
+    if (accounts or address) and not files:
         raise WrongOption(
             "--account and --address are about files",
             next_step="Add --from FILE, or leave them out: live accounts are known",
         )
-    if len(asked.accounts) > len(asked.from_):
+    if len(accounts) > len(files):
         raise WrongOption(
             "There are more --account than --from", next_step="Each file is one account"
         )
@@ -145,119 +114,3 @@ def _problems_as(as_json: bool) -> Iterator[None]:
             give_json(problems_object(wrong))
         tell_error(wrong)
         raise typer.Exit(ExitCode.USAGE) from wrong
-
-
-def _rehearsed(
-    settings: Settings, asked: _Asked, folder: Path, *, out: Path | None, as_json: bool
-) -> ExitCode:
-    """Copy, run, and tell."""
-    with open_input(asked.file, format=asked.format) as given:
-        copy = _files if asked.from_ else _live
-        act = copy(settings, asked, given, folder / COPY, as_json=as_json)
-        tell_copied(act)
-        tell("Starting a private Cronofy, Valkey, a worker and the clock …")
-        with carry_out(settings, act, folder) as done:
-            if out is not None:
-                write_done(done, out)
-            give_done(done, out=out, as_json=as_json)
-            return done.code
-
-
-def _live(settings: Settings, asked: _Asked, given: Input, path: Path, *, as_json: bool) -> Act:
-    """Read the file against the accounts there are, and copy those it is about."""
-    with opened_store(settings) as store, open_book(path) as book:
-        if given.format == "yaml":
-            campaign = _campaign(settings, given)
-            _copy(settings, store, meant_by(campaign.select, store), book, shown=not as_json)
-            return _act(asked, given, book.copied, campaign=campaign, store=store)
-        checked = check(given, accounts=store.accounts.subs())
-        _copy(settings, store, meant_in(_named(given), store), book, shown=not as_json)
-        return _act(asked, given, book.copied, checked=checked, store=store)
-
-
-def _copy(settings: Settings, store: Store, meant: Meant, book: Book, *, shown: bool) -> None:
-    with bar("Copying calendars", total=len(meant.accounts), shown=shown) as progress:
-        copy_live(settings, store, meant, book, progress=progress)
-
-
-def _files(
-    settings: Settings,
-    asked: _Asked,
-    given: Input,
-    path: Path,
-    *,
-    as_json: bool,  # noqa: ARG001
-) -> Act:
-    """Read the file, and take the others for what it is about."""
-    campaign = checked = None
-    if given.format == "yaml":
-        campaign = read_campaign(given, webhook_hosts=settings.allowed_hosts)
-        naming = _naming_of(campaign, asked)
-    else:
-        checked = check(given, accounts=None)
-        naming = _naming_in(checked, given, asked)
-    with open_book(path) as book:
-        sources = copy_files(asked.from_, book, naming=naming, now=datetime.now(UTC))
-        _refuse_missing(checked, sources)
-    return _act(asked, given, book.copied, campaign=campaign, checked=checked, sources=sources)
-
-
-def _act(
-    asked: _Asked,
-    given: Input,
-    copied: Copied,
-    *,
-    campaign: CampaignFile | None = None,
-    checked: Checked | None = None,
-    sources: list[Source] | None = None,
-    store: Store | None = None,
-) -> Act:
-    frozen = store.steering.frozen() if store is not None else None
-    return Act(
-        given=given, campaign=campaign, checked=checked, policy=asked.policy, copied=copied,
-        sources=tuple(sources or ()), frozen=frozen.reason if frozen else "",
-    )  # fmt: skip
-
-
-def _campaign(settings: Settings, given: Input) -> CampaignFile:
-    known, _ = known_in(settings)
-    return read_campaign(given, known=known, webhook_hosts=settings.allowed_hosts)
-
-
-# ---------------------------------------------------------------- what files stand for
-
-
-def _naming_of(campaign: CampaignFile, asked: _Asked) -> Naming:
-    """Return what a campaign file calls the accounts that it selects."""
-    select = campaign.select
-    return Naming(
-        subs=asked.accounts or select.subs,
-        label=next(iter(select.labels), ""),
-        calendars=select.calendars,
-        address=asked.address,
-    )
-
-
-def _naming_in(checked: Checked, given: Input, asked: _Asked) -> Naming:
-    """Return what a file of edits calls them, those with most edits first."""
-    subs = asked.accounts or tuple(checked.accounts)
-    calendars = _named(given).get(subs[0], set()) if subs else set()
-    return Naming(subs=subs, calendars=sorted(calendars), address=asked.address)
-
-
-def _named(given: Input) -> dict[str, set[str]]:
-    """Return the calendars that a file of edits names, by account."""
-    found: dict[str, set[str]] = {}
-    for row in rows(given):
-        found.setdefault(row.account, set()).add(row.key.calendar_id)
-    return found
-
-
-def _refuse_missing(checked: Checked | None, sources: list[Source]) -> None:
-    """Refuse edits of accounts for which there is no file. Raises WrongOption."""
-    named = set(checked.accounts) if checked else set()
-    if missing := sorted(named - {each.account for each in sources}):
-        raise WrongOption(
-            f"No file stands for account {missing[0]}, which the edits name",
-            next_step="Give one for each account: --from FILE --account NAME",
-        )
