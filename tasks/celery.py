@@ -83,7 +83,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "beat_schedule": beat_schedule(settings),
         "timezone": "UTC",
         "enable_utc": True,
-        "imports": ("tasks.chunks", "tasks.upkeep"),
+        "imports": ("tasks.chunks", "tasks.submit", "tasks.upkeep"),
     }
 
 

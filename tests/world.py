@@ -19,11 +19,12 @@ import msgspec
 from msgspec.structs import replace
 
 from tests.auditor import Verdict, audit_run, truth_of
+from worker.again import USUAL
 from worker.clock import Clock, SystemClock
 from worker.cronofy import Breakers, ClientLimits, Cronofy, open_session
 from worker.engine import Engine, herald_of
 from worker.limits import CappedLimiter, MemoryLimiter, Rate, parse_rate
-from worker.model import ENDED, CampaignState, Patch, Policy, Run, Shift
+from worker.model import ENDED, CampaignState, EditState, Patch, Policy, Run, Shift
 from worker.rules import is_relative
 from worker.run import run_chunk
 from worker.settings import Settings
@@ -208,12 +209,23 @@ class World:
             duplicate=False,
         )
 
-    def undo(self, campaign_id: str, *, key: str = "undo") -> str:
+    def undo(self, campaign_id: str, *, key: str = "undo", policy: Policy | None = None) -> str:
         """Store the undo of a campaign, to be planned."""
         rows = list(self.store.again.undone(campaign_id))
         return self._submit(
-            rows, key=key, policy=Policy(), chunk_size=200, run=Run(), parent=campaign_id
+            rows, key=key, policy=policy or Policy(), chunk_size=200, run=Run(), parent=campaign_id
         )
+
+    def retry(
+        self, campaign_id: str, *, key: str = "retry", states: Iterable[EditState] = USUAL,
+        is_planned: bool = False,
+    ) -> str:  # fmt: skip
+        """Store the retry of a campaign's lines that ended in these states."""
+        rows = list(self.store.again.retried(campaign_id, states=[*states]))
+        return self._submit(
+            rows, key=key, policy=Policy(), chunk_size=200, run=Run() if is_planned else None,
+            parent=campaign_id,
+        )  # fmt: skip
 
     async def step(self) -> int:
         """Do what relay, clock and workers would do now; returns how much there was to do."""
@@ -362,13 +374,14 @@ async def an_engine(
     def capped(_name: str, rate: Rate) -> MemoryLimiter:
         return MemoryLimiter(rate=rate, share=1.0, clock=clock)
 
+    both = CappedLimiter(limiter, capped)
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
             breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
-                client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
-                limiter=CappedLimiter(limiter, capped),
+                client=Cronofy(session, both, clock=clock, limits=limits, breakers=breakers),
+                limiter=both,
                 vault=Vault(settings.keys),
                 clock=clock,
                 settings=settings,

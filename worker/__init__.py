@@ -1,3 +1,3 @@
 """calpatch edits calendar events in bulk: once, within the limit, proven and audited."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 RUN_CHUNK = "calpatch.run_chunk"
 VERIFY_ACCOUNT = "calpatch.verify_account"
+#: sent by other programs, to have a file submitted
+SUBMIT = "calpatch.submit"
 #: In this order: what keeps everything going, then people, then the night.
 QUEUES = ("upkeep", "interactive", "bulk")
 #: Priorities, 0 being the highest. A worker looks at all queues' lists of one priority before it

@@ -216,8 +216,14 @@ class Hold:
     def session(self) -> Session:
         """Open the chunk's account; its calls take turns with those of others."""
         campaign, account = self.claim.campaign, self.claim.account
+        self._cap()
         turn = Turn(campaign.lane == "interactive", campaign.id, account.sub)
         return self._engine.session(account, self.calls, turn=turn)
+
+    def _cap(self) -> None:
+        """Have the campaign's own limit hold for all that it calls next."""
+        run = self.run
+        self._engine.limiter.cap(self.claim.campaign.id, share=run.share, max_rps=run.max_rps)
 
     @property
     def is_held(self) -> bool:
@@ -302,6 +308,7 @@ class Hold:
         if asked_at >= self._renewed_at:
             self._renewed_at = asked_at
             self.campaign_state, self.run = standing
+            self._cap()
 
     def take_calls(self) -> list[CallRow]:
         """Return the calls counted since the last time."""

@@ -3,6 +3,7 @@
     WorkerError
     ├── SettingsError          fix the environment, start again               exit 7
     ├── InvalidInput           fix the file or the arguments, submit again    exit 2
+    ├── WrongOption            options make no sense, alone or together       exit 2
     ├── KeyConflict            the key belongs to another campaign            exit 2
     ├── NotFound               no such campaign, account, event               exit 2
     ├── StillOpen              wait until the account's edits have ended      exit 4
@@ -92,6 +93,12 @@ class InvalidInput(WorkerError):
             f"{count} problem{'s' if count != 1 else ''} in the input",
             next_step="Nothing was stored or sent; correct the file and try again",
         )
+
+
+class WrongOption(WorkerError):
+    """Raised when options make no sense, alone or together."""
+
+    exit_code = 2
 
 
 class KeyConflict(WorkerError):

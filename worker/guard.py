@@ -6,7 +6,7 @@ on its way when a campaign is held is seen home, and may fail as well.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -30,13 +30,15 @@ _BAD = frozenset({EditState.FAILED, EditState.MISMATCH})
 class _Seen:
     """What this process has seen of a campaign."""
 
-    __slots__ = ("has_failed", "looked_s", "streak")
+    __slots__ = ("before", "has_failed", "looked_s", "streak")
 
     def __init__(self) -> None:
         self.streak = Streak()
         #: since the last look at the counts
         self.has_failed = False
         self.looked_s = float("-inf")
+        #: what its plan has ended already; None until that was asked
+        self.before: Mapping[tuple[EditState, str], int] | None = None
 
 
 class Guard:
@@ -86,5 +88,9 @@ class Guard:
         if not seen.has_failed or now_s - seen.looked_s < LOOK_EVERY_S:
             return ""
         seen.has_failed, seen.looked_s = False, now_s
+        if seen.before is None:
+            seen.before = await self._in_thread(self._store.reading.ended_by_plan, campaign)
         counts = await self._in_thread(self._store.reading.counts, campaign.id)
-        return tripped(run.max_failures, counts)
+        # What the plan has ended was no attempt: nothing had been written.
+        since = {key: count - seen.before.get(key, 0) for key, count in counts.items()}
+        return tripped(run.max_failures, since)

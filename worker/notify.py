@@ -1,14 +1,16 @@
 """Telling others of campaigns: signed, tried again, and never to where it could do harm.
 
-A receiver checks `Calpatch-Signature: t=SECONDS,v1=HEX`: HMAC-SHA256 with CALPATCH_WEBHOOK_SECRET
-over "SECONDS.BODY", and refuses old ones. A message may come twice; its `id` tells.
+Each message is sent at least once: who dies between sending it and noting that sends it again, with
+the same `id`, by which the receiver tells. A receiver checks `Calpatch-Signature:
+t=SECONDS,v1=HEX`: HMAC-SHA256 with CALPATCH_WEBHOOK_SECRET over "SECONDS.BODY", and refuses old
+ones.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
-import ipaddress
 import socket
 from collections.abc import Collection
 from datetime import datetime
@@ -20,20 +22,19 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from worker.engine import Engine
-from worker.rules import backoff_s
+from worker.rules import is_private
 from worker.store import Delivery
 from worker.store.webhooks import MOST_TRIES
 
 log = structlog.get_logger(__name__)
 
-#: messages that one round sends
+#: messages that one round sends, all at a time: who is slow holds up nobody else
 MOST = 20
-#: seconds for one message, from connecting to the answer's head
+#: seconds for one message, from connecting to the answer's head; less than `webhooks.LEASE_S`, or
+#: others would take it meanwhile
 PATIENCE_S = 10.0
-#: seconds between the last tries
-LONGEST_WAIT_S = 3600.0
-#: how much longer each wait is than what the rules would wait for the API, which sleeps less
-PATIENT = 10.0
+#: seconds after the first try, doubled by each, and between the last ones
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
 
 
 async def send_due(engine: Engine) -> int:
@@ -44,9 +45,12 @@ async def send_due(engine: Engine) -> int:
     allowed = engine.settings.allowed_hosts
     connector = aiohttp.TCPConnector(resolver=_PublicOnly(allowed), force_close=True)
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        taken = [await _send(engine, session, one, allowed=allowed) for one in due]
-    return sum(taken)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        return sum(
+            await asyncio.gather(*(_send(engine, session, one, allowed=allowed) for one in due))
+        )
 
 
 async def _send(
@@ -54,24 +58,40 @@ async def _send(
 ) -> bool:
     """Send one message; an answer of 2xx alone says that it was taken."""
     webhooks = engine.store.webhooks
+    secret = engine.settings.webhook_secret.get_secret_value()
     status = 0
-    if is_public(one.url, allowed=allowed):
-        status = await _posted(engine, session, one)
+    # Signed with nothing it would prove nothing, and anybody could have written it.
+    if secret and is_public(one.url, allowed=allowed):
+        status = await _posted(engine, session, one, secret=secret)
     if 200 <= status < 300:  # noqa: PLR2004 - as HTTP has it
         await engine.db(webhooks.done, one.id, status=status)
         return True
-    log.info("webhook.not_taken", webhook=one.id, status=status, tries=one.tries)
-    if one.tries >= MOST_TRIES:
+    is_last = one.tries >= MOST_TRIES
+    event = "webhook.given_up" if is_last else "webhook.not_taken"
+    why = "" if secret else "CALPATCH_WEBHOOK_SECRET is not set"
+    log.warning(event, campaign=one.campaign_id, status=status, attempt=one.tries, why=why)
+    if is_last:
         await engine.db(webhooks.done, one.id, status=status)
     else:
-        wait_s = min(LONGEST_WAIT_S, PATIENT * backoff_s(one.tries, roll=engine.roll()) + 5.0)
-        await engine.db(webhooks.put_off, one.id, status=status, seconds=wait_s)
+        seconds = wait_s(one.tries, roll=engine.roll())
+        await engine.db(webhooks.put_off, one.id, status=status, seconds=seconds)
     return False
 
 
-async def _posted(engine: Engine, session: aiohttp.ClientSession, one: Delivery) -> int:
+def wait_s(tries: int, *, roll: float) -> float:
+    """Return the seconds until the next try: twice as long each time, an hour in the end.
+
+    A quarter of it is by chance, so that those that failed together do not come together. With
+    `MOST_TRIES` of them a receiver may be away for 38 hours, and mostly is asked for two days.
+    """
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(tries - 1, 20))
+    return longest * (0.75 + 0.25 * roll)
+
+
+async def _posted(
+    engine: Engine, session: aiohttp.ClientSession, one: Delivery, *, secret: str
+) -> int:
     """Post it and return the status; 0 for no answer. A redirect is no answer that counts."""
-    secret = engine.settings.webhook_secret.get_secret_value()
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "calpatch",
@@ -106,15 +126,7 @@ def is_public(url: str, *, allowed: Collection[str]) -> bool:
     host = parsed.host or ""
     if host in allowed:
         return parsed.scheme in {"http", "https"}
-    return parsed.scheme == "https" and bool(host) and not _is_private(host)
-
-
-def _is_private(host: str) -> bool:
-    """Tell of an address, not of a name, that it is not one of the public Internet."""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False
+    return parsed.scheme == "https" and bool(host) and not is_private(host)
 
 
 class _PublicOnly(AbstractResolver):
@@ -130,7 +142,7 @@ class _PublicOnly(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         if host in self._allowed:
             return found
-        public = [each for each in found if not _is_private(each["host"])]
+        public = [each for each in found if not is_private(each["host"])]
         if not public:
             raise OSError(f"{host} is not a public host")
         return public

@@ -66,12 +66,13 @@ def plan_campaign(
 ) -> Planned:
     """Select a campaign file's events, and store them as a plan.
 
-    Raises Held when nothing was selected, and the API's and the limiter's errors.
+    Raises Held when nothing was selected, unless it begins by itself: then it has ended already.
+    Raises the API's and the limiter's errors.
     """
     spool = Spool()
     try:
         found = asyncio.run(_select(settings, store, campaign, spool, progress=progress))
-        if not found.matched:
+        if not found.matched and not order.run.is_automatic:
             raise Held(
                 f"Nothing was selected: {described(found)}",
                 next_step="Look at `select` in the file",
@@ -146,6 +147,8 @@ def free_key(store: Store, key: str) -> str:
 def planned_run(run: Run, **changed: object) -> Run:
     """Return how a plan is carried out, with what a command line says instead."""
     given = {name: value for name, value in changed.items() if value is not None}
+    if "max_changes" in given:
+        given["cap_basis"] = ""  # a person's number has no other reason than theirs
     return msgspec.structs.replace(run, **given)
 
 

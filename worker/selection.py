@@ -17,7 +17,7 @@ import msgspec
 from worker.cronofy import Access, CallCount
 from worker.engine import Engine
 from worker.errors import CredentialsLocked, NotPermitted, TokenLost
-from worker.model import Calendar, Event, EventKey, Op, Patch, Select
+from worker.model import Calendar, Elsewhere, Event, EventKey, Op, Patch, Select
 from worker.rules import (
     ReadWindow,
     Turn,
@@ -94,7 +94,7 @@ async def selected_rows(
     read. Raises the API's and the limiter's errors: half a selection is none.
     """
     accounts = accounts_meant(await engine.db(engine.store.accounts.all), select)
-    asked = Patch(ops=tuple(ops))
+    asked = Patch(ops=tuple(ops), move=Elsewhere())
     patch, relative = _encode(asked).decode(), is_relative(asked)
     frozen, line_no = sha256(), 0
     for first in range(0, len(accounts), AT_ONCE):

@@ -154,6 +154,11 @@ class Settings(BaseSettings):
     )
     sweep_every: float = Field(1.0, description="the clock's beat: relay, rescue, verification due")
     shutdown_grace: float = Field(20.0, description="how long a stopping worker lets chunks finish")
+    inbox: str = Field(
+        "",
+        description="folder from which files are submitted by the task `calpatch.submit`; without"
+        " it, that task submits nothing",
+    )
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="signs what webhooks are told of campaigns (HMAC-SHA256)"
     )

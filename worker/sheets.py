@@ -11,20 +11,31 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: What results append to the input's columns. A file whose header ends with these is a results
-#: file, and what they hold is passed over. `event_tzid` has not the name of the input's `tzid`: a
-#: header never names two columns alike.
-RESULT_COLUMNS: Final = (
+_SINCE_0_1: Final = (
     "line_no", "item_id", "status", "code", "message", "before_start", "before_end",
     "after_start", "after_end", "event_tzid", "changed_fields", "attempts", "http_status",
     "error_key", "accepted_at", "verified_at",
 )  # fmt: skip
+#: What results append to the input's columns. A file whose header ends with these is a results
+#: file, and what they hold is passed over. `event_tzid` has not the name of the input's `tzid`: a
+#: header never names two columns alike. New ones come last: programs count the others.
+RESULT_COLUMNS: Final = (
+    *_SINCE_0_1, "planned_start", "planned_end", "seen_start", "seen_end", "seen_fields",
+    "conflict",
+)  # fmt: skip
+#: The ends of headers by which results files are known, those of earlier versions as well.
+_ENDINGS: Final = (RESULT_COLUMNS, _SINCE_0_1)
 
 #: What makes a formula of a cell in one spreadsheet or another (ASVS 1.2.10), full-width forms too.
 _STARTERS = "=+\\-@\t\r\n\0＝＋－＠"
 _FORMULA = re.compile(f"'*[{_STARTERS}]")
 #: Signed shifts and numbers: letters of durations, digits, and nothing that a formula is made of.
 _HARMLESS = re.compile(r"[+-](?:P[0-9WDTHMS.,]+|[0-9]{1,15}(?:\.[0-9]{1,15})?)", re.ASCII)
+
+
+def count_result_columns(names: tuple[str, ...]) -> int:
+    """Return how many columns at the end of a header are results' own; 0 for another input."""
+    return next((len(each) for each in _ENDINGS if names[-len(each) :] == each), 0)
 
 
 def guarded(text: str) -> str:

@@ -52,12 +52,12 @@ def _add_columns() -> None:
     op.create_index(op.f("ix_campaigns_parent"), "campaigns", ["parent"])
     op.create_index(op.f("ix_campaigns_job"), "campaigns", ["job", "submitted_at"])
     deed = sa.text("line_no IS NULL")
-    op.create_index(
-        "ix_audit_deeds", "audit", ["at"], sqlite_where=deed, postgresql_where=deed
-    )
+    op.create_index("ix_audit_deeds", "audit", ["at"], sqlite_where=deed, postgresql_where=deed)
     op.add_column("edits", sa.Column("seen", sa.Text(), nullable=True))
     op.add_column("edits", sa.Column("people", sa.Integer(), nullable=True))
     op.add_column("edits", sa.Column("externals", sa.Integer(), nullable=True))
+    alike = sa.Column("alike", sa.String(length=8), nullable=False, server_default="")
+    op.add_column("edits", alike)
 
 
 def _add_tables() -> None:
@@ -98,7 +98,7 @@ def downgrade() -> None:
     for name in ("webhooks", "controls"):
         op.drop_table(name)
     op.drop_index("ix_audit_deeds", table_name="audit")
-    for name in ("externals", "people", "seen"):
+    for name in ("alike", "externals", "people", "seen"):
         op.drop_column("edits", name)
     op.drop_index(op.f("ix_campaigns_job"), table_name="campaigns")
     op.drop_index(op.f("ix_campaigns_parent"), table_name="campaigns")

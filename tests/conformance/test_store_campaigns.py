@@ -253,6 +253,19 @@ def test_open_work_is_counted_by_account(store: Store) -> None:
     assert store.reading.open_work("c-nobody") == []
 
 
+def test_what_was_not_sent_is_counted_by_how_much_accounts_have(store: Store) -> None:
+    """A plan's forecast: of what has ended, and of what is on its way, nothing is left to do."""
+    rows = [a_row(line, account=f"acc_{line % 3}", hint="2026-06-02") for line in range(2, 14)]
+    submit(store, rows, chunk_size=3)  # for each account a chunk of three and one of one
+    assert store.reading.pending_loads("c-june") == [(4, 3)]
+    run_to(store, "c-june.1", S.ACCEPTED)
+    run_to(store, "c-june.2", S.FAILED)
+    claim(store, "c-june.5")
+    left = sum(edits * accounts for edits, accounts in store.reading.pending_loads("c-june"))
+    assert left == store.reading.counts("c-june")[S.PENDING, ""] < 12
+    assert store.reading.pending_loads("c-nobody") == []
+
+
 def test_chunks_without_dates_share_their_reads(store: Store) -> None:
     """One read of the whole window serves a chunk and its company."""
     submit(store, [a_row(line, hint=None) for line in range(2, 8)], chunk_size=1)

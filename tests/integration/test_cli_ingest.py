@@ -108,7 +108,7 @@ def test_ctrl_c_saves_nothing_and_says_so(
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     with monkeypatch.context() as patched:
-        patched.setattr("worker.cli.submit.bar", interrupting(when))
+        patched.setattr("worker.cli.placing.bar", interrupting(when))
         ended = shell(*SUBMIT)
     assert ended.code == 130
     assert "Nothing was saved" in ended.err

@@ -307,7 +307,7 @@ WORDS = [
     ((*SUBMIT, "--wait", "soon"), 2, "--wait 'soon': expected a duration such as 90s, 15m or 2h"),
     (("sumbit",), 2, "No such command 'sumbit'. Did you mean 'submit'?"),
     (("status", "--lastest"), 2, "No such option: --lastest (Possible options: --latest)"),
-    (("submit", "edits.csv"), 2, "Missing option"),
+    (("submit", "edits.csv"), 2, "--reason is missing. Such as --reason"),
     (("status", "key-c_2"), 2, "the id or key key-c_2. Did you mean key-c_1? `calpatch list`"),
     (("results", "nothing-like-it"), 2, "the id or key nothing-like-it. `calpatch list` shows all"),
     (("results", "--only", "failure"), 2, "expected succeeded, failed, skipped or not_attempted"),

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.world import CALENDAR, HOUR, a_world, event_uid
+from tests.world import CALENDAR, HOUR, a_world, event_uid, soon
 from worker.errors import Held
-from worker.model import CampaignState, Patch, Policy, Replace, Run
+from worker.model import CampaignState, Patch, Policy, Replace, Run, Shift
 from worker.simulator.values import Attendee
 
 VERIFIED = ("verified", "verified")
@@ -30,6 +30,7 @@ async def test_a_plan_only_reads_and_a_beginning_does_what_was_planned(database_
         planned = list(world.store.reading.outcomes(campaign))
         assert [one.line_no for one in planned if one.target is None] == [9]
         assert world.outcomes(campaign)[9] == ("skipped", "event_locked")
+        assert [one.seen.summary for one in planned if one.seen] == ["Meeting 7"]
         assert world.campaign(campaign).plan_hash
 
         world.begin(campaign)
@@ -153,6 +154,44 @@ async def test_a_canary_goes_first_and_opens_the_gate_when_proven(database_url: 
         assert len(world.sim.writes) == 5
         assert set((await world.drain(campaign)).values()) == {VERIFIED}
         assert len(world.sim.writes) == 40
+
+
+async def test_a_canary_is_spread_over_zones_and_whole_days(database_url: str) -> None:
+    """Where a shift goes wrong, it goes wrong there: forty alike are one kind, and two are others.
+
+    What tells them apart names no zone.
+    """
+    async with a_world(database_url) as world:
+        world.add_account()
+        for number in range(40):
+            world.add_event(number, start_tzid="Europe/Paris", end_tzid="Europe/Paris")
+        world.add_event(40, start_tzid="Asia/Tokyo", end_tzid="Asia/Tokyo")
+        day = soon(0).date()
+        world.add_event(41, start=day, end=day + timedelta(days=1))
+        day_later = Patch(move=Shift(days=1))
+        campaign = world.submit(dict.fromkeys(range(42), day_later), run=Run(), chunk_size=20)
+        await world.reach(campaign, _S.AWAITING_APPROVAL)
+        with world.store.database.read() as connection:
+            kinds = connection.execute(text("SELECT DISTINCT alike FROM edits")).scalars().all()
+        assert len(kinds) == 3
+        assert all(len(kind) == 8 for kind in kinds)
+        world.begin(campaign, canary=3)
+        while len(world.sim.writes) < 3:
+            await world.step()
+        first = {write.event_uid for write in world.sim.writes}
+        assert {event_uid(40), event_uid(41)} < first
+        assert set((await world.drain(campaign)).values()) == {VERIFIED}
+
+
+async def test_a_plan_that_begins_itself_still_needs_a_second_person(sqlite_url: str) -> None:
+    """Nobody has been asked yet, so that it waits and says why."""
+    async with a_world(sqlite_url) as world:
+        world.add_account()
+        for number in (1, 2):
+            world.add_event(number)
+        campaign = world.submit([1, 2], run=Run(is_automatic=True, second_person_above=1))
+        await world.reach(campaign, _S.AWAITING_APPROVAL)
+        assert "one person may begin" in world.campaign(campaign).state_reason
 
 
 async def test_a_canary_that_is_not_proven_holds_the_rest(sqlite_url: str) -> None:

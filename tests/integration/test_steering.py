@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.world import a_world
+from tests.world import HOUR, a_world
 from worker.errors import Held
-from worker.model import CampaignState, Run, Threshold, Window
+from worker.model import CampaignState, Patch, Reschedule, Run, Threshold, Window
 from worker.simulator import Fault
 from worker.simulator.faults import Match, Reply
 
@@ -105,6 +105,26 @@ async def test_too_many_failures_hold_a_campaign_until_somebody_decides(database
         assert world.store.steering.resume(campaign, **WHO, run=run)
         outcomes = await world.drain(campaign)
         assert sum(one == VERIFIED for one in outcomes.values()) == 100 - failed
+
+
+async def test_what_its_plan_has_ended_is_no_failure_of_a_campaign(database_url: str) -> None:
+    """Nothing had been written then: one refusal of twenty writes is not more than 5%."""
+    async with a_world(database_url) as world:
+        world.add_account()
+        for number in range(40):
+            world.add_event(number)
+        reversed_ends = Patch(move=Reschedule(end="2020-01-01T00:00Z"))
+        patches = {n: reversed_ends if n < 20 else Patch(move=HOUR) for n in range(40)}
+        run = Run(max_failures=Threshold(min_attempted=10))
+        campaign = world.submit(patches, run=run)
+        await world.reach(campaign, _S.AWAITING_APPROVAL)
+        refused = Fault(act=Reply(status=422), match=Match(route="batch_item", times=1))
+        world.sim.faults.add(refused)
+        world.begin(campaign)
+        outcomes = list((await world.drain(campaign)).values())
+        assert outcomes.count(("failed", "end_before_start")) == 20
+        assert outcomes.count(("failed", "rejected")) == 1
+        assert outcomes.count(VERIFIED) == 19
 
 
 async def test_tuning_is_in_force_at_once(sqlite_url: str) -> None:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.world import ACCOUNT, CALENDAR, World, a_world, event_uid, soon
-from worker.model import AddText, CampaignState, EditState, InZone, Lasting, Patch, Shift, ToTime
+from tests.world import CALENDAR, World, a_world, event_uid, soon
+from worker.model import AddText, CampaignState, InZone, Lasting, Patch, Shift, ToTime
 from worker.simulator.values import Location
 
 VERIFIED = ("verified", "verified")
@@ -117,18 +117,3 @@ async def test_what_was_erased_cannot_be_undone(sqlite_url: str) -> None:
         undo = world.undo(campaign)
         assert await world.drain(undo) == {2: ("failed", "nothing_to_undo")}
         assert len(world.sim.writes) == 1
-
-
-async def test_what_failed_is_tried_again_and_nothing_twice(database_url: str) -> None:
-    """A child campaign of the failed alone; one that had moved all the same is not moved again."""
-    async with a_world(database_url) as world:
-        world.add_account()
-        for number in range(3):
-            world.add_event(number, can_update=number != 2)
-        campaign = world.submit(range(3))
-        await world.drain(campaign)
-        rows = list(
-            world.store.again.retried(campaign, states=[EditState.SKIPPED], codes=["event_locked"])
-        )
-        assert [row.line_no for row in rows] == [4]
-        assert (rows[0].account, rows[0].ref, rows[0].relative) == (ACCOUNT, "ref-2", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -15,8 +16,10 @@ from aiohttp import web
 from sqlalchemy import text
 
 from tests.world import World, a_world
+from worker import notify as notify_module
 from worker.model import CampaignState, Run
-from worker.notify import is_public, send_due, signature
+from worker.notify import is_public, send_due, signature, wait_s
+from worker.store.webhooks import MOST_TRIES
 
 SECRET = "shared with the receiver"
 
@@ -27,15 +30,19 @@ class Receiver:
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
+    #: while it is not set, nobody is answered
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     got: list[tuple[dict[str, str], str]] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def a_receiver() -> AsyncIterator[Receiver]:
     receiver = Receiver()
+    receiver.may_answer.set()
 
     async def take(request: web.Request) -> web.Response:
         receiver.got.append((dict(request.headers), await request.text()))
+        await receiver.may_answer.wait()
         status = receiver.answers.pop(0) if receiver.answers else 200
         headers = {"Location": "/elsewhere"} if status == 302 else {}
         return web.Response(status=status, headers=headers)
@@ -128,10 +135,101 @@ async def test_a_plan_and_a_hold_are_told_to_those_who_asked(sqlite_url: str) ->
         )  # fmt: skip
 
 
+async def finished(world: World, receiver: Receiver, *numbers: int) -> list[str]:
+    """Bring a campaign of one edit to its end for each number, and return their ids."""
+    world.add_account()
+    ended = []
+    for number in numbers:
+        world.add_event(number)
+        name = world.submit([number], key=f"k{number}", notify=notify(receiver, "finished"))
+        await world.drain(name)
+        ended.append(name)
+    return ended
+
+
+async def test_who_is_slow_holds_up_nobody_else(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are asked at a time, and nobody for longer than others leave it to this process."""
+    monkeypatch.setattr(notify_module, "PATIENCE_S", 1.0)
+    async with a_receiver() as slow, a_receiver() as quick, a_world(sqlite_url, **ALLOWED) as world:
+        slow.may_answer.clear()
+        await finished(world, slow, 1, 2, 3)
+        await finished(world, quick, 4)
+        began_s = asyncio.get_running_loop().time()
+        assert await send_due(world.engine) == 1
+        assert asyncio.get_running_loop().time() - began_s < 3.0
+        assert (len(slow.got), len(quick.got)) == (3, 1)
+        slow.may_answer.set()
+        overdue(world)
+        assert await send_due(world.engine) == 3
+
+
+async def test_who_dies_after_sending_has_it_sent_again_with_the_same_id(sqlite_url: str) -> None:
+    """At least once: the id tells the receiver that it has this already."""
+    async with a_receiver() as receiver, a_world(sqlite_url, **ALLOWED) as world:
+        await finished(world, receiver, 1)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(world.store.webhooks, "done", _killed)
+            with pytest.raises(RuntimeError, match="killed"):
+                await send_due(world.engine)
+        assert await send_due(world.engine) == 0, "it is another's for a minute"
+        overdue(world)
+        assert await send_due(world.engine) == 1
+        first, again = (json.loads(body) for _, body in receiver.got)
+        assert first == again
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
+async def test_a_receiver_may_be_away_for_a_day(sqlite_url: str) -> None:
+    """And is told when it is back; one that never comes back is given up, in the end."""
+    a_day = [wait_s(tries, roll=0.0) for tries in range(1, MOST_TRIES)]
+    assert sum(a_day) > 36 * 3600
+    assert a_day[0] < 5.0
+    assert max(wait_s(tries, roll=1.0) for tries in range(1, MOST_TRIES)) == 3600.0
+    async with a_receiver() as receiver, a_world(sqlite_url, **ALLOWED) as world:
+        await finished(world, receiver, 1)
+        receiver.answers = [503] * MOST_TRIES
+        for _ in range(MOST_TRIES + 2):
+            await send_due(world.engine)
+            overdue(world)
+        assert len(receiver.got) == MOST_TRIES
+        assert not world.store.webhooks.are_due()
+
+
+async def test_nothing_is_sent_that_nobody_could_prove(sqlite_url: str) -> None:
+    """A worker without the secret would sign with an empty one, as anybody can."""
+    async with a_receiver() as receiver, a_world(sqlite_url, webhook_hosts="127.0.0.1") as world:
+        await finished(world, receiver, 1)
+        assert await send_due(world.engine) == 0
+        assert not receiver.got
+        assert not world.store.webhooks.are_due(), "it is tried again, later"
+
+
+async def test_a_job_is_named_with_its_day(sqlite_url: str) -> None:
+    """So that whoever is told need not take keys apart."""
+    async with a_receiver() as receiver, a_world(sqlite_url, **ALLOWED) as world:
+        await finished(world, receiver, 1)
+        await send_due(world.engine)
+        told = json.loads(receiver.got[0][1])
+        assert (told["job"], told["for"]) == ("", "")
+        assert set(told) == {
+            "id", "event", "at", "campaign", "key", "state", "state_reason", "job", "for", "total",
+            "counts",
+        }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "http://example.com/hook",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[2002:7f00:1::]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://224.0.0.1/",
         "https://169.254.169.254/latest",
         "https://127.0.0.1/",
         "https://[::1]/",

@@ -82,10 +82,12 @@ def test_no_command_says_a_secret(evidence: Evidence) -> None:
         assert not Haystack(text).found(evidence.secrets), name
 
 
-def test_only_why_shows_an_event_s_text(evidence: Evidence) -> None:
-    """It says so in its help; other commands are pasted into tickets."""
+def test_only_why_and_show_show_an_event_s_text(evidence: Evidence) -> None:
+    """They say so in their help; other commands are pasted into tickets."""
+    shows = {"why", "show --diff", "show --only all --json"}
+    assert shows <= {*evidence.said}
     for name, text in evidence.said.items():
-        allowed = {*TEXTS, *ASKED} if name == "why" else set[str]()
+        allowed = {*TEXTS, *ASKED} if name in shows else set[str]()
         assert not Haystack(text).found(evidence.personal, allowed=allowed), name
 
 

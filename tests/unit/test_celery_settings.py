@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from tasks.celery import app, configuration
-from worker.dispatch import QUEUES, RUN_CHUNK, VERIFY_ACCOUNT, message_lists, window_of
+from tasks.schedule import SWEEP, TELL_OTHERS
+from worker.dispatch import QUEUES, RUN_CHUNK, SUBMIT, VERIFY_ACCOUNT, message_lists, window_of
 from worker.limits import parse_rate
 from worker.settings import Settings
 
@@ -122,8 +123,17 @@ def test_no_task_is_a_coroutine() -> None:
     """Celery would acknowledge it without ever running its body."""
     app.loader.import_default_modules()
     ours = [task for name, task in app.tasks.items() if name.startswith("calpatch.")]
-    assert {task.name for task in ours} == {RUN_CHUNK, VERIFY_ACCOUNT, "calpatch.sweep"}
+    assert {task.name for task in ours} == {RUN_CHUNK, VERIFY_ACCOUNT, SUBMIT, SWEEP, TELL_OTHERS}
     assert not any(inspect.iscoroutinefunction(task.run) for task in ours)
+
+
+@pytest.mark.parametrize("delivery", ["early", "late"])
+def test_what_is_to_be_submitted_is_acknowledged_late(delivery: str) -> None:
+    """Until it is stored, SQL does not know of it: a worker that dies must not take it along."""
+    app.loader.import_default_modules()
+    assert app.tasks[SUBMIT].acks_late is True
+    settings = Settings.load({"CALPATCH_DELIVERY": delivery})
+    assert configuration(settings)["task_acks_late"] is (delivery == "late")
 
 
 @pytest.mark.row(20)

@@ -54,6 +54,7 @@ def test_exit_codes_tell_whose_turn_it_is() -> None:
         "InvalidInput",
         "KeyConflict",
         "NotFound",
+        "WrongOption",
     }
     assert {name for name, code in codes.items() if code == 7} == {
         "BrokerUnavailable",

@@ -24,11 +24,13 @@ from worker.cli import (
     processes,
     prune,
     results,
+    retry,
     show,
     simulate,
     status,
     steer,
     submit,
+    undo,
     upkeep,
     validate,
     why,
@@ -54,8 +56,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    demo, campaign_file, validate, plan, show, apply, submit, status, steer, results, why, limits,
-    doctor, accounts, audit, prune, upkeep, processes, simulate,
+    demo, campaign_file, validate, plan, show, apply, submit, status, steer, undo, retry, results,
+    why, limits, doctor, accounts, audit, prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from worker.errors import WorkerError
+from worker.errors import WrongOption as WrongOption  # noqa: PLC0414 - commands raise it
 from worker.settings import seconds
 
 #: characters that a person still reads
@@ -33,14 +33,14 @@ FormatOption: TypeAlias = Annotated[
 ]
 
 
-def wait_seconds(text: str | None) -> float | None:
+def wait_seconds(text: str | None, *, option: str = "--wait") -> float | None:
     """Read a duration such as 30m. Raises WrongOption."""
     if text is None:
         return None
     try:
         return seconds(text)
     except ValueError as wrong:
-        raise wrong_option("--wait", text, str(wrong)) from wrong
+        raise wrong_option(option, text, str(wrong)) from wrong
 
 
 def seconds_ago(text: str | None) -> float | None:
@@ -72,9 +72,3 @@ def chosen(option: str, text: str, *, among: tuple[str, ...]) -> str:
 def wrong_option(option: str, value: str, message: str) -> WrongOption:
     """Make the error for an option whose value makes no sense."""
     return WrongOption(f"{option} {value[:60]!r}: {message}")
-
-
-class WrongOption(WorkerError):
-    """Raised when options make no sense, alone or together."""
-
-    exit_code = 2

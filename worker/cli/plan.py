@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.context import opened_store
+from worker.cli.context import find_campaign, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.follow import follow
 from worker.cli.options import (
@@ -19,25 +19,29 @@ from worker.cli.options import (
     reason_words,
     wait_seconds,
 )
+from worker.cli.page import HtmlOption, give_page
 from worker.cli.person import user_name
 from worker.cli.progress import bar
 from worker.cli.show import give_plan
 from worker.cli.submit_options import (
-    LANES,
     FoldOption,
     GapOption,
     LaneOption,
+    NotifyOption,
     OwnerOption,
     PastOption,
     RepeatOption,
     VerifyOption,
+    WebhookOption,
     policy_of,
+    told_to,
 )
 from worker.cli.talk import give_json, problems_object, tell, tell_error
 from worker.cli.validate import known_in
 from worker.errors import InvalidInput
 from worker.intake import Input, check, open_input
 from worker.intake.producer import Order
+from worker.intake.terms import LANES
 from worker.model import CampaignState, Policy
 from worker.planning import (
     Planned,
@@ -80,6 +84,8 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
     allow_repeat: RepeatOption = False,
     lane: LaneOption = "bulk",
     owner: OwnerOption = None,
+    webhook: WebhookOption = None,
+    notify: NotifyOption = None,
     format_: FormatOption = None,
     wait: Annotated[
         str | None, typer.Option(metavar="TIME", help="Follow it for at most 90s, 30m, 2h.")
@@ -87,6 +93,7 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="8 if it has changes, 0 if none.")
     ] = False,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read the calendars and show what would change; nothing is written.
@@ -103,15 +110,18 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
         ),
     )  # fmt: skip
     settings, wait_s = Settings.load(), wait_seconds(wait) or WAIT_S
+    asked = replace(asked, notify=told_to(settings, webhook, notify))
     with opened_store(settings) as store:
         made = _made(settings, store, file, format_, asked, as_json=as_json)
         campaign_id = made.submitted.campaign.id
-        code = _follow(settings, store, campaign_id, wait_s=wait_s)
+        code = follow_plan(settings, store, campaign_id, wait_s=wait_s)
         if code is ExitCode.OK:
             view = give_plan(settings, store, campaign_id, as_json=as_json)
+            if html is not None:
+                give_page(settings, store, find_campaign(store, campaign_id), html)
             if view.changes and detailed_exitcode:
                 code = ExitCode.PLAN_HAS_CHANGES
-            _tell_next(view.changes, campaign_id)
+            tell_next(view.changes, campaign_id)
     raise typer.Exit(code)
 
 
@@ -126,6 +136,8 @@ class _Asked:
     sample: int | None
     lane: str
     policy: Policy
+    #: JSON, as an `Order` has it
+    notify: str = ""
 
 
 def _made(
@@ -159,7 +171,7 @@ def _of_campaign(
     if asked.reason is not None:
         raise WrongOption("A campaign file has its own reason", next_step="Leave --reason out")
     order = order_of(campaign, owner=asked.owner, key=asked.key)
-    order = replace(order, key=free_key(store, order.key))
+    order = replace(order, key=free_key(store, order.key), notify=asked.notify or order.notify)
     accounts = len(accounts_meant(store.accounts.all(), campaign.select))
     with bar("Reading calendars", total=accounts, shown=shown) as progress:
         made = plan_campaign(
@@ -167,7 +179,7 @@ def _of_campaign(
             sample=asked.sample, progress=progress,
         )  # fmt: skip
     if made.selected is not None:
-        _tell_selected(made.selected)
+        tell_selected(made.selected)
     return made
 
 
@@ -184,14 +196,14 @@ def _of_edits(
     order = Order(
         key=free_key(store, asked.key), reason=reason_words(asked.reason), owner=asked.owner,
         policy=asked.policy, lane=chosen("--lane", asked.lane, among=LANES), is_planned=True,
-        kind="planned",
+        kind="planned", notify=asked.notify,
     )  # fmt: skip
     return plan_edits(
         settings, store, given, checked, order, limit=asked.limit, sample=asked.sample
     )
 
 
-def _tell_selected(found: Selected) -> None:
+def tell_selected(found: Selected) -> None:
     """Say what was read, and of which accounts nothing could be."""
     tell(described(found))
     for sub, why in sorted(found.unread.items())[:MOST_TOLD]:
@@ -201,7 +213,7 @@ def _tell_selected(found: Selected) -> None:
         tell(visible(f"  without such a calendar: {named}"))
 
 
-def _follow(settings: Settings, store: Store, campaign_id: str, *, wait_s: float) -> ExitCode:
+def follow_plan(settings: Settings, store: Store, campaign_id: str, *, wait_s: float) -> ExitCode:
     """Wait until a plan is complete."""
     look, _ = follow(
         settings, store, campaign_id, wait_s=wait_s,
@@ -211,7 +223,7 @@ def _follow(settings: Settings, store: Store, campaign_id: str, *, wait_s: float
     return ExitCode.STILL_RUNNING if is_planning else ExitCode.OK
 
 
-def _tell_next(changes: int, campaign_id: str) -> None:
+def tell_next(changes: int, campaign_id: str) -> None:
     if changes:
         tell(f"See each of them: calpatch show {campaign_id} --diff")
         tell(f"Do it: calpatch apply {campaign_id} --reason TEXT")

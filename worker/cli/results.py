@@ -11,7 +11,7 @@ import typer
 from worker.cli.context import find_campaign, look_at, opened_store
 from worker.cli.options import CampaignArgument, JsonOption, LatestOption, chosen
 from worker.cli.talk import give_json, give_table, tell, tell_unopened
-from worker.report import FILES, Summary, write_results
+from worker.report import FILES, Summary, asks_something, write_results
 from worker.settings import Settings
 
 
@@ -34,8 +34,9 @@ def results(
 ) -> None:
     """Write every input line with its outcome: succeeded, failed, skipped, not attempted.
 
-    The input's columns come first, so that each file can be submitted again under a new key. A
-    campaign that still runs gives what there is, and open.csv with the rest.
+    The input's columns come first, so that each file can be submitted again under a new key; rows
+    of a campaign file only name events, and `calpatch retry` tries those again. A campaign that
+    still runs gives what there is, and open.csv with the rest.
     """
     wanted = [chosen("--only", name, among=FILES) for name in only or []]
     settings = Settings.load()
@@ -46,6 +47,8 @@ def results(
         summary = write_results(store, look, folder=folder, only=wanted)
         tell_unopened(store)
     _give(summary, folder, as_json=as_json)
+    if not asks_something(found.columns):
+        tell(f"The rows name events and ask nothing. To try them again: calpatch retry {found.id}")
 
 
 def _give(summary: Summary, folder: Path, *, as_json: bool) -> None:

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.errors import InvalidInput, Problem, WorkerError
-from worker.report import visible
+from worker.intake.problems import problems_object as problems_object  # noqa: PLC0414 - for commands
+from worker.report import visible, visible_json
 from worker.store import Store
 
 #: columns of a table without a terminal: more than any has
@@ -75,7 +76,7 @@ def close_stdout() -> None:
 
 def give_json(value: Any) -> None:
     """Give one JSON object, on stdout."""
-    give(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    give(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def give_objects(values: Iterable[Any]) -> int:
@@ -164,25 +165,6 @@ def _tell_problems(error: InvalidInput) -> None:
     hidden = error.more + sum(len(each) for each in groups[MOST_PROBLEMS:])
     if hidden:
         tell(f"… and {hidden:,} more")
-
-
-def problems_object(error: InvalidInput) -> dict[str, Any]:
-    """Return a broken file's problems as `--json` gives them."""
-    return {
-        "error": error.message,
-        "next_step": error.next_step,
-        "problems": [
-            {
-                "line": each.line,
-                "position": each.position,
-                "column": each.column,
-                "value": each.value,
-                "message": each.message,
-            }
-            for each in error.problems
-        ],
-        "more": error.more,
-    }
 
 
 def plural(count: int, word: str) -> str:

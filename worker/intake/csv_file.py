@@ -20,7 +20,7 @@ from worker.intake.lines import LONGEST, Lines
 from worker.intake.problems import CellError, Problems, refused
 from worker.intake.row import Lot, Row, lot_of
 from worker.intake.values import SPREADSHEET_ERRORS
-from worker.sheets import RESULT_COLUMNS, restored
+from worker.sheets import count_result_columns, restored
 from worker.store import stored_cells
 
 #: how a line begins that may be a comment or blank
@@ -41,7 +41,8 @@ class CsvFile:
         self._bulk = bulk
         self._lines = lines
         self._feed = _Feed(lines)
-        self._is_results = False
+        #: columns at the end that are a results file's own
+        self._passed_over = 0
         self._has_ended = False
         self.columns: tuple[str, ...] = ()
         self._records = self._read_records()
@@ -54,7 +55,7 @@ class CsvFile:
 
     def _at_once(self) -> Lot | None:
         """Reads lines of which each is a record; None when they are not, or not plainly right."""
-        batch = None if self._is_results else self._lines.batch()
+        batch = None if self._passed_over else self._lines.batch()
         if batch is None or not {line[:1] for line in batch}.isdisjoint(_MAYBE_IDLE):
             return None
         columns = _split(batch, width=len(self.columns))
@@ -72,10 +73,10 @@ class CsvFile:
         """Reads records to where a batch may follow, or to the end."""
         columns, feed, read = self.columns, self._feed, self._reader.read
         pick = itemgetter(*self._places)
-        width = len(columns) + (len(RESULT_COLUMNS) if self._is_results else 0)
+        width = len(columns) + self._passed_over
         for cells in self._records:
             if len(cells) == width:
-                if self._is_results:
+                if self._passed_over:
                     cells = [restored(cell) for cell in cells[: len(columns)]]  # noqa: PLW2901
                 kept = tuple(cells)
                 cells.append("")  # what a column picks that the file does not have
@@ -92,9 +93,8 @@ class CsvFile:
         self._found.refuse()
         if not names:
             raise refused("no edits: the file is empty; begin with a line of column names")
-        self._is_results = names[-len(RESULT_COLUMNS) :] == RESULT_COLUMNS
-        if self._is_results:
-            names = names[: -len(RESULT_COLUMNS)]
+        self._passed_over = count_result_columns(names)
+        names = names[: len(names) - self._passed_over]
         judge_header(names, line=self._feed.start, found=self._found)
         self._found.refuse()
         return names

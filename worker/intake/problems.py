@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from typing import Any
 
 from worker.errors import InvalidInput, Problem
 
@@ -115,3 +116,22 @@ def nearest(word: str, among: Collection[str]) -> str:
     cutoff = max(ALIKE, 1 - WRONG_LETTERS / len(word))
     matches = get_close_matches(word.strip().casefold(), folded, n=1, cutoff=cutoff)
     return folded[matches[0]] if matches else ""
+
+
+def problems_object(error: InvalidInput) -> dict[str, Any]:
+    """Return a broken file's problems as `--json` gives them."""
+    return {
+        "error": error.message,
+        "next_step": error.next_step,
+        "problems": [
+            {
+                "line": each.line,
+                "position": each.position,
+                "column": each.column,
+                "value": each.value,
+                "message": each.message,
+            }
+            for each in error.problems
+        ],
+        "more": error.more,
+    }

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -22,47 +20,24 @@ import msgspec
 
 from worker.dispatch import Publisher, relay
 from worker.errors import BrokerUnavailable
+from worker.intake.order import Order, Submitted
 from worker.intake.passes import Checked, check
 from worker.intake.source import Input, open_input
-from worker.model import Policy, Run
 from worker.settings import Settings
-from worker.store import Campaign, EditRow, NewCampaign, Spool, Store
+from worker.store import EditRow, NewCampaign, Spool, Store
+
+__all__ = [
+    "Order",
+    "Submitted",
+    "announce",
+    "submit",
+    "submit_checked",
+    "submit_edits",
+    "submit_lines",
+]
 
 #: told how many edits are in the database, where they stay only if all do
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is asked of a campaign beside its edits."""
-
-    key: str
-    reason: str
-    owner: str
-    policy: Policy = field(default_factory=Policy)
-    lane: str = "bulk"
-    run: Run = field(default_factory=Run)
-    #: read first, and write once it is approved
-    is_planned: bool = False
-    kind: str = "direct"
-    #: what it undoes or tries again
-    parent: str | None = None
-    #: what it is one run of, and the day that this run is for
-    job: str = ""
-    job_date: date | None = None
-    #: JSON of the campaign file, for people
-    spec: str = ""
-    #: JSON: who is told of it
-    notify: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submitted:
-    """What a submission became. `note` says so when messages could not be sent yet."""
-
-    campaign: Campaign
-    created: bool
-    note: str = ""
 
 
 def submit(
@@ -75,8 +50,9 @@ def submit(
 ) -> Submitted:
     """Check a whole file, store it as a campaign in one transaction, and announce it.
 
-    Raises InvalidInput with all problems, KeyConflict for a key that names other content. A broker
-    that is down is not an error: what is stored is announced later.
+    Raises InvalidInput with all problems, KeyConflict for a key that names other content, and Held
+    where the job that it is a run of forbids it. A broker that is down is not an error: what is
+    stored is announced later.
     """
     with open_input(path, format=format) as given:
         checked = check(given, accounts=store.accounts.subs())
@@ -124,13 +100,19 @@ def submit_lines(
     columns: tuple[str, ...],
     progress: Progress | None = None,
 ) -> Submitted:
-    """Store and announce lines that are known to be right; `content` is the digest of all."""
+    """Store and announce lines that are known to be right; `content` is the digest of all.
+
+    Raises SettingsError where somebody is to be told, and nothing is there to sign it with.
+    """
+    if order.notify:
+        settings.need("webhook_secret")
     digest = sha256(content.encode() + msgspec.json.encode(order.policy)).hexdigest()
     new = NewCampaign(
         key=order.key, digest=digest, reason=order.reason, owner=order.owner, source=source,
         columns=columns, policy=order.policy, lane=order.lane, kind=order.kind, run=order.run,
         is_planned=order.is_planned, parent=order.parent, job=order.job, job_date=order.job_date,
-        spec=order.spec, notify=order.notify,
+        catch_up=order.catch_up, max_changes_median=order.max_changes_median, spec=order.spec,
+        notify=order.notify,
     )  # fmt: skip
     campaign, created = store.campaigns.submit(
         new,

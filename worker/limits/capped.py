@@ -1,8 +1,9 @@
 """A limit of its own for a campaign that asks for less than its turn, below the one for everybody.
 
-A call waits for its campaign's slot first and then for the shared one, so that nobody else waits
-for a campaign that goes slowly. The shared limit alone is a law (law 7); this one is a wish, and a
-flushed Redis forgets what it had granted.
+All calls of a campaign count: reads, writes, and what proves them; not the reads by which a file
+selects, since there is no campaign yet. A call waits for its campaign's slot first and then for the
+shared one, so that nobody else waits for a campaign that goes slowly. The shared limit alone is a
+law (law 7); this one is a wish, and a flushed Redis forgets what it had granted.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class CappedLimiter:
         cap = self._caps.get(turn.campaign)
         if cap is None:
             return await self._shared.acquire(weight, timeout_s=timeout_s, turn=turn)
+        self._caps.move_to_end(turn.campaign)
         own = min(weight, cap.limiter.max_weight)
         waited_s = await cap.limiter.acquire(own, timeout_s=timeout_s, turn=turn)
         left_s = None if timeout_s is None else max(0.0, timeout_s - waited_s)

@@ -7,6 +7,7 @@ structs; a text field that is None means "leave as it is", an empty one means "c
 from worker.model.codes import CODE_HELP, Code
 from worker.model.edits import (
     AddText,
+    Elsewhere,
     InZone,
     Lasting,
     Move,
@@ -69,6 +70,7 @@ __all__ = [
     "ChunkState",
     "Code",
     "EditState",
+    "Elsewhere",
     "Event",
     "EventKey",
     "Image",

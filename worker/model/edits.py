@@ -36,7 +36,15 @@ class Reschedule(
     end: str | None = None
 
 
-Move: TypeAlias = Shift | Reschedule
+class Elsewhere(Value, frozen=True, kw_only=True, tag="elsewhere", tag_field="kind"):
+    """Says that what is asked stands elsewhere in the patch, in `ops` or `undo`.
+
+    A calpatch before 0.3 would find nothing asked there, and take the event for done. This word it
+    does not understand, so that it leaves the whole chunk to a newer one.
+    """
+
+
+Move: TypeAlias = Shift | Reschedule | Elsewhere
 
 
 class ToTime(Value, frozen=True, kw_only=True, tag="to_time", tag_field="kind", omit_defaults=True):
@@ -122,6 +130,8 @@ class Patch(Value, frozen=True, kw_only=True, omit_defaults=True):
     ops: tuple[Op, ...] = ()
     #: the edit of the event that is taken back, as CAMPAIGN:LINE
     undo: str = ""
+    #: the edit that is tried again, named alike: where its target is known, that is the target
+    again: str = ""
 
 
 class Policy(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -51,6 +51,8 @@ class Run(Value, frozen=True, kw_only=True, omit_defaults=True):
     #: the most edits that may change something, and people who may get mail
     max_changes: int | None = None
     max_people: int | None = None
+    #: how `max_changes` came about, or why a median did not give it, in words
+    cap_basis: str = ""
     #: a plan with more changes than this needs a second person
     second_person_above: int | None = None
     #: seconds for which a plan may be approved

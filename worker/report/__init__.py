@@ -9,8 +9,9 @@ Everything is derived from the store's rows each time; nothing here calls the AP
 from __future__ import annotations
 
 from worker.report.around import Deed, Hold, hold_of, look_around
-from worker.report.cells import guarded, restored, visible
-from worker.report.columns import FILES, RESULT_COLUMNS, file_of
+from worker.report.cells import guarded, restored, visible, visible_json
+from worker.report.columns import FILES, RESULT_COLUMNS, asks_something, file_of
+from worker.report.outline import changed, outline
 from worker.report.pace import Pace
 from worker.report.picture import limit_line, picture, plain_line
 from worker.report.reasons import canary_line, next_step, throttled, why_it_waits
@@ -44,7 +45,9 @@ __all__ = [
     "Status",
     "Summary",
     "Written",
+    "asks_something",
     "canary_line",
+    "changed",
     "chapter",
     "entry_of",
     "failures_that_hold",
@@ -59,6 +62,7 @@ __all__ = [
     "look_around",
     "message_of",
     "next_step",
+    "outline",
     "picture",
     "plain_line",
     "restored",
@@ -73,6 +77,7 @@ __all__ = [
     "tuning_of",
     "utc",
     "visible",
+    "visible_json",
     "why_it_waits",
     "words_of",
     "write_results",

@@ -8,9 +8,10 @@
     summary.json        counts, checksums, calls, who and why
 
 The input's columns come first, as they were, so that each file is an input again; of a person who
-was erased they are blank but for the ids. Of a JSONL input
-there is the line in the one column `line`, and beside all but succeeded.csv a .jsonl with the lines
-alone. Streams: memory does not grow with the campaign.
+was erased they are blank but for the ids. Of a JSONL input there is the line in the one column
+`line`, and beside all but succeeded.csv a .jsonl with the lines alone. Of a campaign file the rows
+name the events that it selected and ask nothing: a retry tries them again. Streams: memory does not
+grow with the campaign.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from worker.report.sheet import Sheet, Written
 from worker.report.shown import start_and_end, tzid_of, utc
 from worker.report.snapshot import Snapshot
 from worker.report.summary import Summary, summary_of
-from worker.rules import adds_up
+from worker.rules import FIELDS, adds_up, differences
+from worker.rules.images import ENDS
 from worker.store import Campaign, Outcome, Store
 
 _JSONL_COLUMNS = ("line",)
@@ -139,6 +141,42 @@ def result_cells(outcome: Outcome, columns: Sequence[str]) -> Iterator[object]:
     yield guarded(outcome.error_key)
     yield utc(outcome.accepted_at)
     yield utc(outcome.verified_at)
+    yield from _times(outcome.target)
+    yield from _times(outcome.seen)
+    yield ",".join(_found_otherwise(outcome))
+    yield guarded(_three_values(outcome))
+
+
+def _found_otherwise(outcome: Outcome) -> tuple[str, ...]:
+    """Return the fields in which a conflict found the event to be another than it had been."""
+    if outcome.state is not EditState.CONFLICT or not (outcome.before and outcome.seen):
+        return ()
+    return differences(outcome.before, outcome.seen)
+
+
+def _three_values(outcome: Outcome) -> str:
+    """Return the fields in dispute as JSON, each with what it was, should be and is; "" for none.
+
+    Those are the fields that the edit changes, and in which the event is another by now.
+    """
+    before, target, seen = outcome.before, outcome.target, outcome.seen
+    if outcome.state is not EditState.CONFLICT or not (before and target and seen):
+        return ""
+    disputed = {*differences(before, target)} & {*_found_otherwise(outcome)}
+    images = {"before": before, "planned": target, "seen": seen}
+    values = {
+        name: {which: _value(image, name) for which, image in images.items()}
+        for name in FIELDS
+        if name in disputed
+    }
+    return msgspec.json.encode(values).decode() if values else ""
+
+
+def _value(image: Image, name: str) -> str:
+    if name in ENDS:
+        return start_and_end(image)[ENDS.index(name)]
+    value: str = getattr(image, name)
+    return value
 
 
 def _erased(outcome: Outcome, columns: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from worker.rules.answers import (
 from worker.rules.bars import asks_for_people
 from worker.rules.breaker import comeback_s, is_calm, place
 from worker.rules.canary import Stratum, pick_canary
+from worker.rules.caps import JOB_RUNS, MedianCap, median_cap, parse_cap
 from worker.rules.decide import decide
 from worker.rules.decisions import (
     Change,
@@ -35,6 +36,7 @@ from worker.rules.decisions import (
     Wanted,
 )
 from worker.rules.forecast import Calls, Load, calls_needed, loads_of
+from worker.rules.hosts import is_private
 from worker.rules.hours import is_open, opens_at, parse_window
 from worker.rules.images import FIELDS, changed, differences, missing, normalised, same_when
 from worker.rules.matching import matches, starts_within, utc_days
@@ -101,6 +103,7 @@ __all__ = [
     "BATCH_REFUSED",
     "FIELDS",
     "FIRST_WEIGHT",
+    "JOB_RUNS",
     "MAX_BATCH",
     "NOT_SENT",
     "PLAIN_TURN",
@@ -122,6 +125,7 @@ __all__ = [
     "InDoubt",
     "KindMismatch",
     "Load",
+    "MedianCap",
     "Mismatch",
     "NotForAllDay",
     "NotTaken",
@@ -174,6 +178,7 @@ __all__ = [
     "is_calm",
     "is_in_sight",
     "is_open",
+    "is_private",
     "is_readable",
     "is_refused_batch",
     "is_relative",
@@ -183,11 +188,13 @@ __all__ = [
     "loads_of",
     "matches",
     "may_repeat_at_once",
+    "median_cap",
     "missing",
     "moved",
     "next_try",
     "normalised",
     "opens_at",
+    "parse_cap",
     "parse_length",
     "parse_moment",
     "parse_shift",

@@ -16,6 +16,7 @@ from worker.model import (
     AllDay,
     Calendar,
     Code,
+    Elsewhere,
     Event,
     Image,
     Patch,
@@ -72,12 +73,13 @@ def decide(
     patch = wanted.patch
     if patch.undo:
         return _take_back(event.image, wanted.earlier)
-    if not starts_as_expected(event.image.when, patch):
-        return Conflict(code=Code.EXPECTATION_FAILED, fields=("start",))
     decision = resolve(event.image, patch, policy=policy)
     if not policy.allow_repeat and _is_repeated(wanted, event.image, decision):
         return Skip(code=Code.ALREADY_IN_CAMPAIGN)
-    return decision
+    # What is as asked already needs no guard: so it is after each night but the first.
+    if isinstance(decision, Unchanged) or starts_as_expected(event.image.when, patch):
+        return decision
+    return Conflict(code=Code.EXPECTATION_FAILED, fields=("start",))
 
 
 def starts_as_expected(when: When, patch: Patch) -> bool:
@@ -175,7 +177,7 @@ def _new_when(when: When, patch: Patch, *, policy: Policy) -> When | Skip | Refu
     move = patch.move
     place: When | Ambiguous | NotForAllDay | KindMismatch | EndBeforeStart
     match move:
-        case None:
+        case None | Elsewhere():
             return when
         case Shift():
             place = moved(when, move, tzid=patch.tzid, policy=policy)

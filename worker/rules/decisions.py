@@ -27,7 +27,7 @@ class Wanted(Struct, gc=False, frozen=True, kw_only=True):
     patch: Patch
     key: EventKey
     made: Image | None = None
-    #: what an undo takes back; None when that is not known any more
+    #: what an undo takes back, or a retry makes once more; None when it is not known any more
     earlier: Earlier | None = None
 
 

@@ -60,6 +60,9 @@ def _first(work: Work, edit: Edit, calendars: dict[str, Calendar]) -> Ready | Ou
     """Decide an edit that has no target yet."""
     if edit.is_unreadable:
         return _unreadable(work, edit)
+    if edit.patch.again and edit.earlier is not None:
+        # Where the first try would have put the event, or has put it: never once more from there.
+        return _as_planned(work, edit, edit.earlier.before, edit.earlier.target, calendars)
     decision = decide(
         _wanted(edit),
         work.events.get(edit.key),
@@ -107,12 +110,22 @@ def _decided(work: Work, edit: Edit, decision: Decision) -> Ready | Outcome:
             event = work.events[edit.key]
             return _final(work, edit, EditState.UNCHANGED, Code.ALREADY_AS_ASKED, seen=event.image)
         case Skip(code=code, detail=detail):
-            return _final(work, edit, EditState.SKIPPED, code, why=detail)
+            found = _for_the_plan(work, edit)
+            return _final(work, edit, EditState.SKIPPED, code, why=detail, found=found)
         case Conflict(code=code, fields=fields):
             return _conflict(work, edit, code, fields)
         case Refuse(code=code):
-            return _final(work, edit, EditState.FAILED, code)
+            return _final(work, edit, EditState.FAILED, code, found=_for_the_plan(work, edit))
     assert_never(decision)
+
+
+def _for_the_plan(work: Work, edit: Edit) -> Image | None:
+    """Return an event that is left alone, for whoever looks at the plan; None outside of plans.
+
+    A uid tells nobody which meeting it is that stays where it was.
+    """
+    event = work.events.get(edit.key) if work.plans else None
+    return event.image if event else None
 
 
 def _conflict(work: Work, edit: Edit, code: Code, fields: tuple[str, ...]) -> Outcome:

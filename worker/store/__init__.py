@@ -11,7 +11,7 @@ an API call.
 from __future__ import annotations
 
 from worker.store.accounts import Accounts
-from worker.store.again import Again
+from worker.store.again import Again, Named
 from worker.store.audit import Audit, Break, Kept
 from worker.store.campaigns import Campaigns
 from worker.store.cells import cells_of, stored_cells
@@ -21,6 +21,7 @@ from worker.store.database import Database
 from worker.store.erasing import Erased, Erasing
 from worker.store.gates import FROZEN, HELD, HELD_BY_CANARY
 from worker.store.image_keys import ImageKeys
+from worker.store.jobs import JobBusy, Jobs
 from worker.store.plans import Approval, Plans
 from worker.store.pruning import Pruned, Pruning
 from worker.store.queue import OUTAGE, Due, Queue
@@ -73,8 +74,11 @@ __all__ = [
     "Freeze",
     "ImageKeys",
     "Images",
+    "JobBusy",
+    "Jobs",
     "Kept",
     "Keyring",
+    "Named",
     "NewAccount",
     "NewCampaign",
     "Note",
@@ -117,6 +121,7 @@ class Store:
         self.accounts = Accounts(database)
         self.campaigns = Campaigns(database, self.image_keys)
         self.chunks = Chunks(database, self.image_keys)
+        self.jobs = Jobs(database)
         self.queue = Queue(database)
         self.reading = Reading(database, self.image_keys)
         self.audit = Audit(database)

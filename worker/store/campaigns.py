@@ -16,6 +16,7 @@ from worker.store.chains import note_campaign
 from worker.store.database import Database
 from worker.store.filling import Progress
 from worker.store.image_keys import ImageKeys
+from worker.store.jobs import admitted
 from worker.store.placing import place
 from worker.store.rows import campaign_of
 from worker.store.settling import settle, unsettled
@@ -45,12 +46,16 @@ class Campaigns:
         """Store a campaign with its edits and chunks, all or nothing; tells whether it is new.
 
         A key that is known with the same content gives the campaign it named. Raises KeyConflict
-        when the content differs. Streams `rows`, once; a spool stays its owner's to close.
+        when the content differs, and Held where the job that it is a run of forbids it. Streams
+        `rows`, once; a spool stays its owner's to close.
         Submissions take turns, so that an event is never in two of them; nothing else waits for
         them in PostgreSQL. In SQLite all writers wait while the lines are moved.
         """
         with self._database.read() as connection:
             known = self._find(connection, new.key, column="key")
+            if known is None:
+                # Before all that takes long; what is decided below is what counts.
+                admitted(connection, new)
         if known is not None:
             return _same(known, new), False
         spool = prepared(rows)
@@ -82,7 +87,7 @@ class Campaigns:
             store_campaign(
                 self._database,
                 connection,
-                new=new,
+                new=admitted(connection, new),
                 spool=spool,
                 places=places,
                 campaign_id=campaign_id,

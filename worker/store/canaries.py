@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,32 +13,55 @@ from worker.store.database import Database
 from worker.store.tables import HELD_UNTIL
 from worker.store.values import Campaign
 
-_CANDIDATES = """
-SELECT line_no, account, calendar_id, chunk_id FROM edits
-WHERE campaign_id = :id AND state = 'pending' ORDER BY line_no
-"""
+#: lines that are read at a time: a campaign may have a million
+_AT_A_TIME = 2_000
+
+_CANDIDATES = text(
+    "SELECT line_no, account, calendar_id, alike FROM edits"
+    " WHERE campaign_id = :id AND state = 'pending'"
+)
+_COUNT = text("SELECT count(*) FROM chunks WHERE campaign_id = :id")
 
 
 def set_apart(database: Database, connection: Connection, *, campaign: Campaign) -> None:
     """Move the canary's edits into chunks that are due now, and leave the rest held.
 
-    Spread over accounts and calendars, the same ones whenever it is asked (`rules.pick_canary`).
+    Spread over zones and whole days, over accounts and calendars; the same ones whenever it is
+    asked (`rules.pick_canary`).
     """
-    rows = connection.execute(text(_CANDIDATES), {"id": campaign.id}).all()
-    strata = [Stratum(row.line_no, f"{row.account} {row.calendar_id}") for row in rows]
-    picked = set(pick_canary(strata, campaign.run.canary, seed=campaign.id))
-    by_chunk: dict[str, list[int]] = {}
-    for row in rows:
-        if row.line_no in picked:
-            by_chunk.setdefault(row.chunk_id, []).append(row.line_no)
-    sizes = Counter(row.chunk_id for row in rows)
-    count = text("SELECT count(*) FROM chunks WHERE campaign_id = :id")
-    number = int(connection.execute(count, {"id": campaign.id}).scalar_one())
-    for number_, (chunk_id, lines) in enumerate(by_chunk.items(), start=number + 1):
-        if len(lines) == sizes[chunk_id]:
+    strata = _strata(connection, campaign.id)
+    picked = pick_canary(strata, campaign.run.canary, seed=campaign.id)
+    number = int(connection.execute(_COUNT, {"id": campaign.id}).scalar_one())
+    chosen = _chosen(database, connection, campaign.id, picked)
+    for number_, (chunk_id, (lines, size)) in enumerate(chosen.items(), start=number + 1):
+        if len(lines) == size:
             _let_go(connection, chunk_id)
         else:
             _split(database, connection, campaign.id, chunk_id, lines=lines, number=number_)
+
+
+def _strata(connection: Connection, campaign_id: str) -> Iterator[Stratum]:
+    streaming = {"yield_per": _AT_A_TIME}
+    rows = connection.execute(_CANDIDATES, {"id": campaign_id}, execution_options=streaming)
+    for row in rows:
+        yield Stratum(row.line_no, row.alike, f"{row.account} {row.calendar_id}")
+
+
+def _chosen(
+    database: Database, connection: Connection, campaign_id: str, lines: Sequence[int]
+) -> dict[str, tuple[list[int], int]]:
+    """Return by chunk which lines were picked, and how many are open in it."""
+    sql = text(
+        "SELECT e.chunk_id, e.line_no, (SELECT count(*) FROM edits o"
+        " WHERE o.chunk_id = e.chunk_id AND o.state = 'pending') AS size"
+        f" FROM {database.records({'line_no': 'integer'})}"
+        " JOIN edits e ON e.campaign_id = :id AND e.line_no = v.line_no ORDER BY e.line_no"
+    )
+    rows = msgspec.json.encode([{"line_no": each} for each in lines]).decode()
+    found: dict[str, tuple[list[int], int]] = {}
+    for row in connection.execute(sql, {"id": campaign_id, "rows": rows}):
+        found.setdefault(row.chunk_id, ([], row.size))[0].append(row.line_no)
+    return found
 
 
 def _let_go(connection: Connection, chunk_id: str) -> None:

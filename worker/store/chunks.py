@@ -20,7 +20,7 @@ from worker.store.chains import Head, note_chunk
 from worker.store.database import Database
 from worker.store.image_keys import ImageKeys
 from worker.store.priors import read_earlier, read_priors
-from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, edit_of, run_of, undone_by
+from worker.store.rows import EDIT_COLUMNS, account_of, campaign_of, earlier_of, edit_of, run_of
 from worker.store.sealing import Images
 from worker.store.settling import left_over, settle
 from worker.store.steps import sealed, write_calls, write_steps
@@ -266,8 +266,8 @@ class Chunks:
             keys=self._keys,
             account_key=account_key,
         )
-        # Only rows of an undo name one; most patches need not be looked into.
-        named = {name for row in still if (name := undone_by(row))}
+        # Only rows of an undo or a retry name one; most patches need not be looked into.
+        named = {name for row in still if (name := earlier_of(row))}
         earlier = read_earlier(
             self._database, connection, named, keys=self._keys, account_key=account_key
         )

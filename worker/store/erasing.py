@@ -30,12 +30,12 @@ _OPEN_IN = text(
 )
 _BLANK = """
 UPDATE edits SET before = NULL, target = NULL, seen = NULL, prior_target = NULL, patch = '{}',
-  cells = '[]', ref = '', error_key = '', hint = NULL,
+  cells = '[]', ref = '', error_key = '', hint = NULL, alike = '',
   change_digest = CASE WHEN sent_at IS NULL THEN '' ELSE change_digest END
 """
 _TOLD = f"""account = :sub AND ({ENDED}) AND (patch <> '{{}}' OR cells <> '[]' OR ref <> ''
   OR error_key <> '' OR hint IS NOT NULL OR before IS NOT NULL OR target IS NOT NULL
-  OR seen IS NOT NULL OR prior_target IS NOT NULL)"""
+  OR seen IS NOT NULL OR prior_target IS NOT NULL OR alike <> '')"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def finish_planning(database: Database, connection: Connection, *, campaign_id: 
         notes=[Note(actor=ITSELF, action="campaign.planned", detail=detail)],
         campaign_id=campaign_id,
     )
-    why = exceeded(campaign.run, totals)
+    why = exceeded(campaign.run, totals) or lacks_second(campaign.run, totals)
     if campaign.run.is_automatic and not why:
         begin(database, connection, campaign=campaign, actor=campaign.owner)
     else:
@@ -86,10 +86,19 @@ def planned_totals(connection: Connection, campaign_id: str) -> PlanTotals:
 def exceeded(run: Run, totals: PlanTotals) -> str:
     """Return the cap that a plan exceeds, in words; "" when none."""
     if run.max_changes is not None and totals.changes > run.max_changes:
-        return f"{totals.changes:,} changes are more than the {run.max_changes:,} allowed"
+        basis = f" ({run.cap_basis})" if run.cap_basis else ""
+        return f"{totals.changes:,} changes are more than the {run.max_changes:,} allowed{basis}"
     if run.max_people is not None and totals.people > run.max_people:
         return f"{totals.people:,} people may get mail, more than the {run.max_people:,} allowed"
     return ""
+
+
+def lacks_second(run: Run, totals: PlanTotals) -> str:
+    """Return why a second person must approve a plan, in words; "" where one is enough."""
+    limit = run.second_person_above
+    if limit is None or totals.changes <= limit:
+        return ""
+    return f"{totals.changes:,} changes are more than the {limit:,} that one person may begin"
 
 
 def begin(database: Database, connection: Connection, *, campaign: Campaign, actor: str) -> None:
@@ -144,8 +153,11 @@ def _unproven(found: Sequence[Any]) -> str:
 
 
 def _stored(database: Database, campaign: Campaign) -> Any:
-    """Return when the campaign began as its database compares it."""
-    began = campaign.started_at or campaign.submitted_at
+    """Return when the campaign began as its database compares it: its plan was complete then.
+
+    An older calpatch that looks at a plan notes a beginning long before.
+    """
+    began = campaign.planned_at or campaign.started_at or campaign.submitted_at
     return began.strftime("%Y-%m-%d %H:%M:%S.%f") if database.is_sqlite else began
 
 

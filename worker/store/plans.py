@@ -22,6 +22,7 @@ from worker.store.database import Database
 from worker.store.gates import (
     begin,
     exceeded,
+    lacks_second,
     locked,
     planned_totals,
     release_held,
@@ -167,13 +168,13 @@ class Plans:
         *,
         actor: str,
     ) -> None:
-        limit = run.second_person_above
-        if limit is None or totals.changes <= limit:
+        why = lacks_second(run, totals)
+        if not why:
             return
         people = {actor, *(each.actor for each in _approvals(connection, campaign))}
         if people <= {campaign.owner}:
             raise Held(
-                f"{totals.changes:,} changes are more than the {limit:,} that one person may begin",
+                why,
                 next_step=f"Have somebody else run: calpatch approve {campaign.id} --reason TEXT",
             )
 

@@ -67,7 +67,7 @@ def read_earlier(
     keys: ImageKeys,
     account_key: bytes | None,
 ) -> dict[str, Earlier | None]:
-    """Return the edits of one account that are taken back, by CAMPAIGN:LINE.
+    """Return the edits of one account that are taken back or tried again, by CAMPAIGN:LINE.
 
     None for those whose images are gone or do not open.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
 from worker.errors import VaultError
 from worker.model import Code, EditState
@@ -18,7 +18,7 @@ from worker.store.lookup import edits_of, is_one_of
 from worker.store.rows import outcome_of
 from worker.store.shown import SHOWN, ShownImages
 from worker.store.tables import HELD_UNTIL, campaigns, edits
-from worker.store.values import CallRow, OpenWork, Outcome
+from worker.store.values import CallRow, Campaign, OpenWork, Outcome
 
 __all__ = ["OpenWork", "Outcome", "Reading"]
 
@@ -87,6 +87,19 @@ class Reading:
             found = {(EditState(row.state), row.code): row.n for row in rows}
             return found or _pruned_counts(connection, campaign_id)
 
+    def ended_by_plan(self, campaign: Campaign) -> dict[tuple[EditState, str], int]:
+        """Return how many edits the plan itself has ended, by state and code, before any write."""
+        if campaign.planned_at is None:
+            return {}
+        query = (
+            select(edits.c.state, edits.c.code, func.count().label("n"))
+            .where(edits.c.campaign_id == campaign.id, edits.c.finished_at <= campaign.planned_at)
+            .group_by(edits.c.state, edits.c.code)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query)
+            return {(EditState(row.state), row.code): row.n for row in rows}
+
     def calls(self, campaign_id: str) -> list[CallRow]:
         """Return the API calls made for a campaign, by route and status."""
         sql = (
@@ -136,6 +149,20 @@ class Reading:
                 return [OpenWork(*(int(value) for value in row)) for row in rows]
             rows = connection.execute(text(_BY_CHUNK.format(open=here)), {"id": campaign_id})
             return [work for row in rows for work in _work_of(row)]
+
+    def pending_loads(self, campaign_id: str) -> list[tuple[int, int]]:
+        """Return pairs: so many edits that have not been sent, and how many accounts have so many.
+
+        Counted by the database: a large tenant has more accounts than fit into a report's memory.
+        """
+        each = (
+            "SELECT count(*) AS edits FROM edits WHERE campaign_id = :id AND state = 'pending'"
+            " GROUP BY account"
+        )
+        sql = text(f"SELECT edits, count(*) AS accounts FROM ({each}) AS counted GROUP BY edits")
+        with self._database.read() as connection:
+            rows = connection.execute(sql, {"id": campaign_id})
+            return sorted((int(row.edits), int(row.accounts)) for row in rows)
 
     def waiting(self, campaign_id: str) -> tuple[float | None, int]:
         """Return in how many seconds a chunk is due next, and how many chunks run.

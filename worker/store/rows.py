@@ -110,7 +110,7 @@ def edit_of(
     """Build an open edit from the values of `EDIT_COLUMNS` and its two ages, in this order.
 
     By position: there is one for each edit, and names cost as much as all the rest. `priors` has
-    what the notes in `prior_target` lead to, `earlier` the edits that patches take back.
+    what the notes in `prior_target` lead to, `earlier` the edits that patches name.
     """
     (line_no, calendar_id, event_uid, hint, patch, state, attempts, before, target, fields,
      noted, sent_age_s, accepted_age_s) = row  # fmt: skip
@@ -136,16 +136,20 @@ def edit_of(
         fields=tuple(fields.split(",")) if fields else (),
         prior_target=prior,
         prior_is_gone=bool(noted) and prior is None,
-        earlier=earlier[asked.undo] if asked.undo else None,
+        earlier=earlier.get(asked.undo or asked.again),
         is_unreadable=is_unreadable,
         sent_age_s=sent_age_s,
         accepted_age_s=accepted_age_s,
     )
 
 
-def undone_by(row: Sequence[Any]) -> str:
-    """Return the edit that a row of `EDIT_COLUMNS` takes back; "" for most."""
-    return _undone_by(row[_PATCH])
+def earlier_of(row: Sequence[Any]) -> str:
+    """Return the edit that a row of `EDIT_COLUMNS` takes back or tries again; "" for most."""
+    patch: str = row[_PATCH]
+    if '"undo":' not in patch and '"again":' not in patch:
+        return ""
+    asked = _patch.decode(patch)
+    return asked.undo or asked.again
 
 
 def _undone_by(patch: str) -> str:

@@ -29,6 +29,7 @@ _CHANGES = {
     "seen": "text",
     "people": "integer",
     "externals": "integer",
+    "alike": "text",
 }
 _OPTIONAL = tuple(name for name in _CHANGES if name not in {"state", "code"})
 #: Which edit it is about.
@@ -143,6 +144,7 @@ _READ: dict[str, Callable[[Step], object]] = {
     "error_key": lambda step: step.error_key.replace("\0", "")[:_LONGEST_KEY],
     "people": attrgetter("people"),
     "externals": attrgetter("externals"),
+    "alike": attrgetter("alike"),
     "line_no": attrgetter("line_no"),
     "was": attrgetter("was"),
 }

@@ -84,13 +84,17 @@ def store_campaign(
 
 
 def _submitted(new: NewCampaign, *, edits: int, chunks: int) -> Note:
-    detail = {
+    detail: dict[str, object] = {
         "key": new.key,
         "reason": new.reason,
         "content": new.digest,
         "edits": edits,
         "chunks": chunks,
     }
+    if new.job:
+        detail |= {"job": new.job, "for": str(new.job_date or "")}
+    if new.run.max_changes is not None or new.run.cap_basis:
+        detail |= {"max_changes": new.run.max_changes, "cap_basis": new.run.cap_basis}
     return Note(actor=new.owner, action="campaign.submitted", detail=detail)
 
 

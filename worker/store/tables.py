@@ -228,6 +228,8 @@ edits = Table(
     Column("seen", Text),  # model.Image of a conflict, sealed or plain as the other two
     Column("people", Integer),  # who take part in the event, and of them those from elsewhere
     Column("externals", Integer),
+    # Keyed digest of the event's zones, or of having none: what a canary is spread over.
+    Column("alike", String(8), nullable=False, server_default=""),
     Index("ix_edits_chunk", "chunk_id", "line_no"),
     Index("ix_edits_outcome", "campaign_id", "state", "code"),
     # Every edit is in one of the next two, so that it is found by its event and yet written once.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -89,6 +90,10 @@ class NewCampaign:
     parent: str | None = None
     job: str = ""
     job_date: date | None = None
+    #: may be for a day before the one that the job's newest run was for
+    catch_up: bool = False
+    #: at most so many times the median of what the job's last runs have changed
+    max_changes_median: Fraction | None = None
     #: JSON of the campaign file, for people
     spec: str = ""
     #: JSON model.Notify; "" tells nobody
@@ -162,7 +167,7 @@ class Edit(Struct, gc=False, frozen=True, kw_only=True):
     prior_target: Image | None = None
     #: there was such an edit, but what it made has been erased or pruned since
     prior_is_gone: bool = False
-    #: the edit that this one takes back; None where that is not known any more
+    #: the edit that this one takes back or tries again; None where it is not known any more
     earlier: Earlier | None = None
     #: its images are there and do not open: damaged, or changed by hand
     is_unreadable: bool = False
@@ -209,6 +214,8 @@ class Step(Struct, gc=False, frozen=True, kw_only=True):
     #: who take part in the event, and of them those from elsewhere
     people: int | None = None
     externals: int | None = None
+    #: stands for the event's zone, or for whole days: what a canary is spread over
+    alike: str | None = None
 
 
 class Standing(NamedTuple):

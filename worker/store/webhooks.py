@@ -1,7 +1,7 @@
 """News for others: what is to be told of a campaign, stored with the change that it tells of.
 
-So none is lost with a process, and each is sent until it is taken, or has been refused for a day.
-It carries ids, states and counts, and never an event's text.
+So none is lost with a process, and each is sent until it is taken, or has been refused for two
+days. It carries ids, states and counts, and never an event's text.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text
 from worker.store.database import Database
 from worker.store.values import Campaign
 
-#: tries in all; the last ones come an hour apart
-MOST_TRIES: Final = 30
+#: tries in all, which take two days (`notify.wait_s`): a receiver may be away for one
+MOST_TRIES: Final = 60
 #: how long somebody who sends has it to himself, in seconds
 LEASE_S: Final = 60.0
 
@@ -32,6 +32,7 @@ class Delivery:
     """One message to be sent; `tries` counts this one."""
 
     id: str
+    campaign_id: str
     url: str = field(repr=False)
     body: str
     tries: int
@@ -62,6 +63,8 @@ def tell(
         "key": campaign.key,
         "state": state,
         "state_reason": why,
+        "job": campaign.job,
+        "for": campaign.job_date.isoformat() if campaign.job_date else "",
         "total": campaign.total,
         "counts": {row.state: row.n for row in counts},
     }
@@ -103,8 +106,8 @@ class Webhooks:
         )
         sql = text(
             f"UPDATE webhooks SET tries = tries + 1, next_at = {self._database.later_sql('lease')}"
-            f" WHERE id IN ({due}) RETURNING id, body, tries, (SELECT c.notify FROM campaigns c"
-            " WHERE c.id = campaign_id) AS notify"
+            f" WHERE id IN ({due}) RETURNING id, campaign_id, body, tries,"
+            " (SELECT c.notify FROM campaigns c WHERE c.id = campaign_id) AS notify"
         )
 
         def work(connection: Connection) -> list[Delivery]:
@@ -112,6 +115,7 @@ class Webhooks:
             return [
                 Delivery(
                     id=row.id,
+                    campaign_id=row.campaign_id,
                     url=msgspec.json.decode(row.notify)["webhook"],
                     body=row.body,
                     tries=row.tries,

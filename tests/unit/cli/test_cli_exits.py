@@ -99,7 +99,8 @@ def test_a_campaign_ends_with_the_code_of_its_worst_edit(
         (CampaignState.CANCELLED, ExitCode.CANCELLED),
         (CampaignState.FAILED, ExitCode.FINISHED_WITH_ERRORS),
         (CampaignState.EXPIRED, ExitCode.HELD),
-        (CampaignState.PAUSED, ExitCode.STILL_RUNNING),
+        (CampaignState.PAUSED, ExitCode.HELD),
+        (CampaignState.AWAITING_APPROVAL, ExitCode.HELD),
     ],
 )
 def test_a_campaigns_own_end_has_its_code(
@@ -117,5 +118,6 @@ def test_the_table_of_codes_is_the_documented_one() -> None:
     """README shows these; a change here breaks scripts."""
     assert {code.name: int(code) for code in ExitCode} == {
         "OK": 0, "INTERNAL": 1, "USAGE": 2, "FINISHED_WITH_ERRORS": 3, "HELD": 4,
-        "STILL_RUNNING": 5, "CANCELLED": 6, "CONFIG": 7, "INTERRUPTED": 130,
+        "STILL_RUNNING": 5, "CANCELLED": 6, "CONFIG": 7, "PLAN_HAS_CHANGES": 8,
+        "NOTHING_TO_DO": 9, "INTERRUPTED": 130,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,13 @@ def opened(text: str | bytes, *, folder: Path | None = None) -> Input:
 
 
 def read(
-    text: str | bytes, *, folder: Path | None = None, known: Known | None = None
+    text: str | bytes,
+    *,
+    folder: Path | None = None,
+    known: Known | None = None,
+    now: datetime | None = None,
 ) -> CampaignFile:
-    return read_campaign(opened(text, folder=folder), known=known)
+    return read_campaign(opened(text, folder=folder), known=known, now=now)
 
 
 def told(text: str | bytes, *, folder: Path | None = None, known: Known | None = None) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.intake.campaigns import FILE, also, doing, like, of, read
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.unit.intake.campaigns import FILE, also, between, doing, like, of, read, told
 from worker.intake.campaign import described, example
 
 ALWAYS = "leaves alone recurring, locked and deleted events and those the application made"
@@ -28,11 +32,11 @@ def test_the_smallest_campaign_in_words() -> None:
 
 def test_the_example_in_words() -> None:
     """What `calpatch init` writes is understood without knowing the format."""
-    assert described(read(example())) == [
+    assert described(read(example(), now=datetime(2026, 2, 28, 23, 30, tzinfo=UTC))) == [
         "campaign office-move-paris: The office opens an hour later",
         "selects events of all accounts",
         "  in their primary calendars",
-        "  that start from 2026-03-01 to 2026-04-30, in Europe/Paris",
+        "  that start from 2026-03-02 to 2026-04-26, in Europe/Paris",
         "  that the account itself organizes",
         "  whose title fits /standup|review/ in any case",
         "changes each, in this order:",
@@ -85,6 +89,34 @@ def test_every_condition_is_said() -> None:
     ]
     other = selection(like("{organizer: other, private: true, all_day: false}"))[3:]
     assert other == ["  that somebody else organizes", "  that are private", "  that have times"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "days"),
+    [
+        ("today", "today", "from 2026-03-01 to 2026-03-01"),
+        ("P0D", "+P1W", "from 2026-03-01 to 2026-03-08"),
+        ("-P1D", "2026-03-02", "from 2026-02-28 to 2026-03-02"),
+    ],
+)
+def test_days_are_told_from_today_on_as_well(first: str, last: str, days: str) -> None:
+    """In the zone of the campaign, where it is tomorrow already; what is said is the dates."""
+    file = between(f"{{from: {first}, to: {last}, tzid: Europe/Paris}}")
+    late = datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
+    assert f"  that start {days}, in Europe/Paris" in described(read(file, now=late))
+
+
+@pytest.mark.parametrize("day", ["P1M", "P1DT1H", "PT24H", "P", "P12345D", "tomorrow", "Today"])
+def test_other_ways_of_telling_a_day_are_refused(day: str) -> None:
+    """Months have no length, and hours make no day."""
+    file = between(f"{{from: {day}, to: P9W, tzid: Europe/Paris}}")
+    assert "not a day; write it as in 2026-03-01, or from today on" in told(file)[0]
+
+
+def test_a_day_so_far_away_that_no_calendar_has_it_is_refused() -> None:
+    """Nine thousand weeks pass for a duration."""
+    file = between("{from: today, to: P9999W, tzid: Europe/Paris}")
+    assert "select.between.to" in told(file)[0]
 
 
 def test_accounts_and_calendars_are_named_as_far_as_they_are_few() -> None:

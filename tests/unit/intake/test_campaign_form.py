@@ -194,17 +194,23 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     ),
     "a date with few digits": (
         between("{from: 2026-3-1, to: 2026-04-30, tzid: Europe/Paris}"),
-        "line 5, column 19, select.between.from '2026-3-1': not a date; write it as in 2026-03-01",
+        (
+            "line 5, column 19, select.between.from '2026-3-1': not a day; "
+            "write it as in 2026-03-01, or from today on: today, P1D, P8W"
+        ),
     ),
     "a date without dashes": (
         between("{from: 20260301, to: 2026-04-30, tzid: Europe/Paris}"),
-        "line 5, column 19, select.between.from '20260301': not a date; write it as in 2026-03-01",
+        (
+            "line 5, column 19, select.between.from '20260301': not a day; "
+            "write it as in 2026-03-01, or from today on: today, P1D, P8W"
+        ),
     ),
     "a day with a time": (
         between("{from: 2026-03-01T09:00, to: 2026-04-30, tzid: Europe/Paris}"),
         (
-            "line 5, column 19, select.between.from '2026-03-01T09:00': not a date; write it "
-            "as in 2026-03-01"
+            "line 5, column 19, select.between.from '2026-03-01T09:00': not a day; write it "
+            "as in 2026-03-01, or from today on: today, P1D, P8W"
         ),
     ),
     "an organizer by name": (

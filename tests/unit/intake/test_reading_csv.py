@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from tests.unit.intake.samples import IDS, a_csv, checked, problems, read, read_one
-from worker.intake import moments
+from worker.intake import RESULT_COLUMNS, moments
 from worker.model import EventKey, Patch, Reschedule, Shift
 
 HEAD = "account,calendar_id,event_uid,shift\n"
@@ -164,3 +164,14 @@ def test_wishes_without_end_are_not_all_remembered(monkeypatch: pytest.MonkeyPat
     edits = [{"event_uid": day, "shift": "P1D", "expect_start": day} for day in days]
     rows = read(a_csv(*edits, {"event_uid": "again", "shift": "P1D", "expect_start": days[0]}))
     assert [row.patch.expect_start for row in rows] == [*days, days[0]]
+
+
+@pytest.mark.parametrize(("count", "last"), [(16, "verified_at"), (22, "conflict")])
+def test_results_of_every_version_are_inputs_again(count: int, last: str) -> None:
+    """Who upgrades still has the failed.csv of last week: what is ours in it is passed over."""
+    ours = RESULT_COLUMNS[:count]
+    assert ours[-1] == last
+    header = f"{HEAD.strip()},{','.join(ours)}"
+    [row] = read(f"{header}\n{ROW.strip()}{',=x' * count}\n")
+    assert row.patch == Patch(move=Shift(seconds=3600))
+    assert row.cells == (*IDS.values(), "PT1H")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.report import guarded, restored, visible
+from worker.report import guarded, restored, visible, visible_json
 from worker.rules import format_shift, parse_shift
 from worker.sheets import _HARMLESS
 
@@ -71,3 +73,11 @@ def test_what_a_terminal_obeys_is_shown_instead() -> None:
 def test_readable_text_is_shown_as_it_is() -> None:
     """Escaping must not make names of half the world unreadable."""
     assert visible("Réunion 週次 👍") == "Réunion 週次 👍"
+
+
+@given(st.text())
+def test_json_is_shown_and_means_the_same(text: str) -> None:
+    """A terminal obeys what is in a JSON string as well as what is not."""
+    shown = visible_json(json.dumps([text], ensure_ascii=False, indent=2))
+    assert json.loads(shown) == [text]
+    assert shown.replace("\n", "").isprintable()

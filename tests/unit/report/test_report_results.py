@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_image
 
-from tests.builders import all_day, an_image
+from tests.builders import all_day, an_image, timed
 from tests.unit.report.campaigns import (
     COLUMNS,
     ONE_OF_EACH,
@@ -23,9 +24,19 @@ from tests.unit.report.campaigns import (
     a_store,
     uid,
 )
+from tests.unit.report.outcomes import an_outcome
 from worker.errors import SettingsError
 from worker.model import CODE_HELP, Code, EditState
-from worker.report import FILES, RESULT_COLUMNS, InvariantError, file_of, restored, write_results
+from worker.report import (
+    FILES,
+    RESULT_COLUMNS,
+    InvariantError,
+    asks_something,
+    file_of,
+    restored,
+    write_results,
+)
+from worker.report.results import result_cells
 from worker.store import Store
 
 
@@ -244,3 +255,55 @@ def test_the_builders_reach_every_final_state(store: Store) -> None:
     campaign = a_campaign(store, ONE_OF_EACH)
     assert str(campaign.state) == "completed_with_errors"
     assert len(a_look(store, campaign).by_state) == 8
+
+
+# ------------------------------------------------------------------- conflicts
+
+
+def three_values() -> dict[str, str]:
+    """Return the row of a conflict about time and title."""
+    before = an_image(timed("2026-06-02T07:00", tzid=PARIS))
+    target = replace_image(before, when=timed("2026-06-02T08:00", tzid=PARIS), summary="=Ours()")
+    seen = replace_image(
+        before, when=timed("2026-06-02T10:00", tzid=PARIS), summary="Theirs", location="Elsewhere"
+    )
+    outcome = an_outcome(
+        before, target, seen=seen, state=EditState.CONFLICT, code=Code.CHANGED_ELSEWHERE
+    )
+    return dict(zip(RESULT_COLUMNS, map(str, result_cells(outcome, ())), strict=True))
+
+
+def test_a_conflict_carries_its_three_values() -> None:
+    """What it was, what it should become, what it is now: in failed.csv, where people decide."""
+    row = three_values()
+    assert (row["before_start"], row["planned_start"], row["seen_start"]) == (
+        "2026-06-02T09:00:00+02:00", "2026-06-02T10:00:00+02:00", "2026-06-02T12:00:00+02:00",
+    )  # fmt: skip
+    assert row["after_start"] == ""
+    assert row["seen_fields"] == "start,end,summary,location"
+    disputed = json.loads(row["conflict"])
+    assert {*disputed} == {"start", "end", "summary"}
+    assert disputed["summary"] == {"before": "Planning", "planned": "=Ours()", "seen": "Theirs"}
+    assert disputed["end"]["seen"] == "2026-06-02T13:00:00+02:00"
+
+
+def test_other_outcomes_are_no_conflicts() -> None:
+    """What a plan has seen of an event that it leaves alone is no dispute."""
+    outcome = an_outcome(state=EditState.SKIPPED, code=Code.RECURRING, seen=an_image())
+    row = dict(zip(RESULT_COLUMNS, result_cells(outcome, ()), strict=True))
+    assert row["seen_start"]
+    assert (row["planned_start"], row["seen_fields"], row["conflict"]) == ("", "", "")
+    agreed = an_outcome(an_image(), an_image(), seen=an_image(), state=EditState.CONFLICT)
+    assert [*result_cells(agreed, ())][-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "asks"),
+    [
+        (COLUMNS, True), (("line",), True), (("account", "calendar_id", "event_uid", "ref"), False),
+        (("account", "calendar_id", "event_uid", "date_hint", "ref", "x_mine"), False),
+    ],
+)  # fmt: skip
+def test_rows_that_only_name_events_are_no_input(columns: tuple[str, ...], asks: bool) -> None:
+    """Those of a campaign file: it is the file that asks."""
+    assert asks_something(columns) is asks

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from itertools import zip_longest
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +53,55 @@ def test_a_larger_canary_has_the_smaller_one_in_it(
     """Whoever asks for more sees nothing disappear."""
     smaller = pick_canary(rows, count, seed=seed)
     assert {*smaller} <= {*pick_canary(rows, count + 1, seed=seed)}
+
+
+def test_of_each_kind_every_place_is_there_before_any_is_there_twice() -> None:
+    """Zones come first, and within one the accounts."""
+    rows = [
+        Stratum(10 * kind + place + 100 * copy, f"zone {kind}", f"account {place}")
+        for kind in range(3)
+        for place in range(4)
+        for copy in range(5)
+    ]
+    by_line = {row.line_no: row for row in rows}
+    picked = [by_line[line] for line in pick_canary(rows, 12, seed="c_1")]
+    assert len({(row.kind, row.place) for row in picked}) == 12
+    assert {row.kind for row in pick(rows, 3)} == {"zone 0", "zone 1", "zone 2"}
+
+
+def pick(rows: list[Stratum], count: int) -> list[Stratum]:
+    """Return what is picked, not its lines."""
+    by_line = {row.line_no: row for row in rows}
+    return [by_line[line] for line in pick_canary(rows, count, seed="c_1")]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=120),
+    count=st.integers(1, 4),
+)
+def test_what_was_forgotten_on_the_way_would_not_have_been_picked(
+    rows: list[tuple[int, int]], count: int
+) -> None:
+    """Few are kept in mind of many kinds and places; the outcome is that of keeping all."""
+    strata = [Stratum(line, str(kind), str(place)) for line, (kind, place) in enumerate(rows)]
+    everything = pick_canary(strata, len(strata) + 1, seed="s")
+    assert everything == [row.line_no for row in strata]
+    assert pick_canary(strata, count, seed="s") == all_kept(strata, count, seed="s")
+
+
+def all_kept(rows: list[Stratum], count: int, *, seed: str) -> list[int]:
+    """Do the same the plain way: sort everything, then take turns."""
+
+    def drawn(row: Stratum) -> bytes:
+        return sha256(f"{seed} {row.line_no}".encode()).digest()
+
+    kinds: dict[str, dict[str, list[int]]] = {}
+    for row in sorted(rows, key=drawn):
+        kinds.setdefault(row.kind, {}).setdefault(row.place, []).append(row.line_no)
+    spread = [list(in_turn(places.values())) for places in kinds.values()]
+    return sorted(list(in_turn(spread))[:count])
+
+
+def in_turn(several: Iterable[Iterable[int]]) -> Iterator[int]:
+    """Give the first of each, then the second of each."""
+    return (line for turn in zip_longest(*several) for line in turn if line is not None)

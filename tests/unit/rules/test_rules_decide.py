@@ -277,6 +277,18 @@ def test_the_expected_start_is_read_in_the_edits_zone() -> None:
     assert isinstance(decided(patch), Change)
 
 
+def test_what_is_as_asked_already_needs_no_expectation() -> None:
+    """The row that moved it last night expects the start that it had before that."""
+    patch = Patch(move=Reschedule(start="2026-06-02T11:00+02:00"), expect_start="2026-06-02T10:00Z")
+    assert decided(patch) == Unchanged()
+
+
+def test_a_shift_that_was_made_needs_none_either() -> None:
+    """It stands where last night's run has put it, and is left there."""
+    patch = Patch(move=Shift(days=1), expect_start="2026-06-01T09:00Z")
+    assert decided(a_wanted(patch, made=an_image())) == Skip(code=Code.ALREADY_IN_CAMPAIGN)
+
+
 # ---------------------------------------------------------------- never twice
 
 

@@ -7,8 +7,9 @@ with open_input("campaign.yaml") as file:
 from worker.intake.campaign.described import described
 from worker.intake.campaign.file import example, read_campaign
 from worker.intake.campaign.shape import schema_text
-from worker.intake.campaign.value import NEWS, CampaignFile, News, Notify
+from worker.intake.campaign.value import CampaignFile
 from worker.intake.campaign.wording import changed
+from worker.intake.news import NEWS, News, Notify
 
 __all__ = [
     "NEWS",

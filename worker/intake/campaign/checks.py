@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,8 @@ from worker.rules import check_replace, compiled, parse_length, parse_shift
 
 #: a word, a blank and what is neither: any empty occurrence shows beside one of them
 _PROBE: Final = "a \N{REPLACEMENT CHARACTER}"
+#: how long from today, in days or weeks
+_AWAY: Final = re.compile(r"([+-]?)P(\d{1,4})([DW])", re.ASCII)
 
 
 def words(text: str) -> str:
@@ -75,10 +77,17 @@ def zone(text: str) -> str:
     return moments.zone(text)
 
 
-def day(text: str) -> date:
-    """Reads a date."""
+def day(text: str, *, today: date) -> date:
+    """Reads a date, or how many days or weeks it is from today."""
+    if text == "today":
+        return today
     with _step("correct the date"):
-        return moments.day(text)
+        away = _AWAY.fullmatch(text)
+        if away is None:
+            return moments.day(text)
+        sign, number, unit = away.groups()
+        days = timedelta(days=int(number) * (7 if unit == "W" else 1))
+        return moments.day(str(today - days if sign == "-" else today + days))
 
 
 def moment(text: str, *, tzid: str) -> datetime:

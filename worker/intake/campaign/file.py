@@ -7,6 +7,7 @@ read.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from importlib.resources import files
 
 from worker.intake.campaign import checks
@@ -28,20 +29,24 @@ def read_campaign(
     *,
     known: Known | None = None,
     webhook_hosts: Collection[str] = (),
+    now: datetime | None = None,
     max_problems: int = 100,
 ) -> CampaignFile:
     """Reads a campaign file; raises InvalidInput with the first `max_problems` of its problems.
 
     `known` are the accounts and labels that there are, None takes any. A file of accounts is looked
     for from the input's folder, and refused when the input has none. `webhook_hosts` are those that
-    the operator allows although they are plain or private.
+    the operator allows although they are plain or private. `now`, aware, is when days that are told
+    from today on are told.
     """
     found = Problems(max_problems)
     root = tree(read_text(opened.stream, found=found), found=found)
     note_faults(root, found=found)
     top = Part(root, found)
     head, run, guards = top["campaign"], top["run"], top["guards"]
-    select, whose = read_select(top["select"], folder=opened.folder, known=known)
+    select, whose = read_select(
+        top["select"], folder=opened.folder, known=known, now=now or datetime.now(UTC)
+    )
     campaign = CampaignFile(
         name=head["id"].read(str, otherwise=""),
         reason=head["reason"].read(checks.words, otherwise=""),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from functools import partial
-from ipaddress import ip_address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from worker import settings
 from worker.intake.campaign import checks, hours
 from worker.intake.campaign.part import Part
-from worker.intake.campaign.value import NEWS, Notify
+from worker.intake.news import NEWS, Notify, checked_address
 from worker.intake.problems import CellError
 from worker.model import Run, Threshold, Window
 from worker.rules import parse_threshold
@@ -50,7 +48,7 @@ def read_notify(part: Part, *, hosts: Collection[str]) -> Notify | None:
     if not part:
         return None
     on = tuple(news for news in NEWS if news in part["on"].each(str))
-    webhook = part["webhook"].read(partial(_webhook, hosts=hosts), otherwise="")
+    webhook = part["webhook"].read(partial(checked_address, hosts=hosts), otherwise="")
     return Notify(webhook=webhook, on=on or NEWS)
 
 
@@ -104,37 +102,3 @@ def _short(value: str | float) -> Threshold:
 
 def _measure(value: str | float) -> float | None:
     return None if isinstance(value, str) else float(value)
-
-
-def _webhook(text: str, *, hosts: Collection[str]) -> str:
-    """Checks an address that is posted to; it may hold a secret, and is part of no message."""
-    try:
-        found = urlsplit(text)
-        host, port = found.hostname or "", found.port
-        is_host = all(host.encode("idna").split(b"."))
-    except ValueError:
-        found, host, port, is_host = urlsplit(""), "", None, False
-    if found.scheme not in {"http", "https"} or not is_host or port == 0 or not _is_plain(text):
-        raise CellError(
-            "no address that may be posted to", step="write one as in https://hooks.acme.com/x"
-        )
-    if host not in hosts and (found.scheme == "http" or _is_private(host)):
-        raise CellError(
-            "neither https nor a host that the operator allows",
-            step="write https and a public host, or have it in CALPATCH_WEBHOOK_HOSTS",
-        )
-    if found.username is not None or found.fragment:
-        raise CellError("an address with a user or a fragment", step="leave that part out")
-    return text
-
-
-def _is_plain(text: str) -> bool:
-    return text.isprintable() and " " not in text
-
-
-def _is_private(host: str) -> bool:
-    """Tells of an address, not of a name, that it is not one of the public Internet."""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from worker.intake.campaign import checks
 from worker.intake.campaign.accounts import Whose, read_accounts
@@ -18,10 +20,12 @@ from worker.model import Between, Select
 _NEVER: Final = date.min
 
 
-def read_select(part: Part, *, folder: Path | None, known: Known | None) -> tuple[Select, Whose]:
-    """Reads the selection, and how the accounts were named."""
+def read_select(
+    part: Part, *, folder: Path | None, known: Known | None, now: datetime
+) -> tuple[Select, Whose]:
+    """Reads the selection, and how the accounts were named; days are told from now on if asked."""
     whose = read_accounts(part["accounts"], folder=folder, known=known)
-    between = _between(part["between"])
+    between = _between(part["between"], now=now)
     calendars = part["calendars"]
     only = calendars["only"].each(checks.name)
     exclude = calendars["exclude"].each(checks.name)
@@ -38,13 +42,14 @@ def read_select(part: Part, *, folder: Path | None, known: Known | None) -> tupl
     return select, whose
 
 
-def _between(part: Part) -> Between:
-    first = part["from"].read(checks.day, otherwise=_NEVER)
-    last = part["to"].read(checks.day, otherwise=_NEVER)
+def _between(part: Part, *, now: datetime) -> Between:
+    tzid = part["tzid"].read(checks.zone, otherwise="Etc/UTC")
+    day = partial(checks.day, today=now.astimezone(ZoneInfo(tzid)).date())
+    first = part["from"].read(day, otherwise=_NEVER)
+    last = part["to"].read(day, otherwise=_NEVER)
     if _NEVER not in {first, last} and last < first:
         error = CellError("the last day is before the first", step="give a later one, or swap them")
         part["to"].refuse(error)
-    tzid = part["tzid"].read(checks.zone, otherwise="Etc/UTC")
     return Between(first=first, after=last + timedelta(days=1), tzid=tzid)
 
 

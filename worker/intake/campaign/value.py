@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final, Literal, TypeAlias
+from typing import Literal
 
 from msgspec import Struct, json
 from msgspec.structs import fields, replace
 
-from worker.model import Op, Policy, Run, Select, Value
-
-News: TypeAlias = Literal["planned", "held", "finished"]
-#: all that somebody can be told of
-NEWS: Final[tuple[News, ...]] = ("planned", "held", "finished")
+from worker.intake.news import Notify
+from worker.model import Op, Policy, Run, Select
 
 _encode = json.Encoder(order="deterministic").encode
-
-
-class Notify(Value, frozen=True, kw_only=True):
-    """Where a signed object is posted when the campaign is planned, held or finished."""
-
-    webhook: str
-    on: tuple[News, ...] = NEWS
-
-    def __repr__(self) -> str:
-        # An address often holds a secret, and a value is printed before one thinks.
-        return f"Notify(on={self.on!r})"
 
 
 class CampaignFile(Struct, frozen=True, kw_only=True, omit_defaults=True):

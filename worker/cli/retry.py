@@ -1,0 +1,125 @@
+"""`calpatch retry`: what came to nothing, once more, as a campaign of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from worker.again import RETRIED, USUAL, Child, retry_of
+from worker.cli.context import find_campaign, look_at, opened_store
+from worker.cli.exits import ExitCode
+from worker.cli.follow import follow, reattach
+from worker.cli.options import JsonOption, WrongOption, chosen, reason_words, wait_seconds
+from worker.cli.person import confirmed, is_present, user_name
+from worker.cli.plan import WAIT_S, follow_plan, tell_next
+from worker.cli.show import give_plan
+from worker.cli.status import give_status
+from worker.cli.steer import CampaignOfAll
+from worker.cli.submit_options import AsyncOption, OwnerOption, WaitOption, YesOption
+from worker.cli.talk import plural, tell
+from worker.cli.undo import ReasonOption
+from worker.model import Code, EditState
+from worker.settings import Settings
+from worker.store import Campaign, Store
+
+_ONLY = tuple(map(str, RETRIED))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    example = "Example: calpatch retry office-move-paris --only failed --code upstream"
+    app.command("retry", epilog=example)(retry)
+
+
+def retry(
+    campaign: CampaignOfAll,
+    *,
+    only: Annotated[
+        str, typer.Option(metavar="STATUS,…", help=f"Which lines: {', '.join(_ONLY)}.")
+    ] = ",".join(USUAL),
+    code: Annotated[
+        list[str] | None, typer.Option(help="Only those with this code; may be given twice.")
+    ] = None,
+    reason: ReasonOption = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Names the retry; without it, retry-of- and the campaign's key."),
+    ] = None,
+    owner: OwnerOption = None,
+    yes: YesOption = False,
+    wait: WaitOption = None,
+    in_background: AsyncOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Try again what failed or had no turn, as a new campaign: nothing is moved twice by it.
+
+    Where the campaign knew what an event was to become, that is asked again. What was planned is
+    planned again and waits for `calpatch apply`; with --yes it begins by itself. Edits in conflict
+    are left alone unless --only conflict asks for a plan of them, made anew.
+    """
+    if wait is not None and in_background:
+        raise WrongOption("--wait and --async exclude each other", next_step="Give one of them")
+    states = [EditState(chosen("--only", each, among=_ONLY)) for each in only.split(",")]
+    codes = [chosen("--code", each, among=tuple(Code)) for each in code or []]
+    wait_s = wait_seconds(wait)
+    why = reason_words(reason) if reason is not None else None
+    settings = Settings.load()
+    with opened_store(settings) as store:
+        parent = find_campaign(store, campaign)
+        with retry_of(
+            store, parent, owner=owner or user_name(), reason=why, key=key, states=states,
+            codes=codes, begins_itself=yes,
+        ) as child:  # fmt: skip
+            retrying = _saved(settings, store, child, yes=yes)
+            waits_for_approval = child.order.is_planned and not yes
+        end = _planned if waits_for_approval else _begun
+        ended = end(settings, store, retrying, wait_s=wait_s, as_json=as_json)
+    raise typer.Exit(ended)
+
+
+def _saved(settings: Settings, store: Store, child: Child, *, yes: bool) -> Campaign:
+    """Save it; what is not planned begins at once, so that a person is asked first."""
+    edits = f"{plural(child.count, 'edit')} of {child.parent.id}"
+    if not (yes or child.order.is_planned):
+        _ask(f"{edits} would be tried again", child.count)
+    made = child.submit(settings, store)
+    done = "tried again" if made.created else "being tried again already"
+    tell(f"{edits} {done} as {made.campaign.id}")
+    if made.note:
+        tell(made.note)
+    return made.campaign
+
+
+def _ask(what: str, count: int) -> None:
+    tell(what)
+    if not is_present():
+        tell("calpatch: nothing was saved, nobody is there to ask. Add --yes to try them again")
+        raise typer.Exit(ExitCode.HELD)
+    question = f"Guests may get mail about each change. Type {count} to begin: "
+    if not confirmed(question, answer=str(count)):
+        tell("calpatch: nothing was saved. Type the number of edits to try them again")
+        raise typer.Exit(ExitCode.HELD)
+
+
+def _planned(
+    settings: Settings, store: Store, retrying: Campaign, *, wait_s: float | None, as_json: bool
+) -> ExitCode:
+    """Show what the retry would do, once that is known."""
+    code = follow_plan(settings, store, retrying.id, wait_s=wait_s or WAIT_S)
+    if code is ExitCode.OK:
+        view = give_plan(settings, store, retrying.id, as_json=as_json)
+        tell_next(view.changes, retrying.id)
+    return code
+
+
+def _begun(
+    settings: Settings, store: Store, retrying: Campaign, *, wait_s: float | None, as_json: bool
+) -> ExitCode:
+    if wait_s is None:
+        look, code = look_at(settings, store, retrying.id), ExitCode.OK
+        tell(f"To follow it: {reattach(retrying.id)}")
+    else:
+        look, code = follow(settings, store, retrying.id, wait_s=wait_s)
+    give_status(look, as_json=as_json)
+    return code
