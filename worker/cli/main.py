@@ -23,6 +23,7 @@ from worker.cli import (
     plan,
     processes,
     prune,
+    rehearse,
     results,
     retry,
     show,
@@ -57,7 +58,7 @@ app = typer.Typer(
 
 for _module in (
     demo, campaign_file, validate, plan, show, apply, submit, status, steer, undo, retry, results,
-    why, limits, doctor, accounts, audit, prune, upkeep, processes, simulate,
+    why, limits, rehearse, doctor, accounts, audit, prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 
