@@ -20,7 +20,7 @@ DOCUMENTED = {
     "plan", "show", "apply", "approve", "reject",
     "pause", "resume", "cancel", "tune", "freeze", "unfreeze",
     "submit", "work", "beat", "status", "list",
-    "results", "why", "limits",
+    "results", "undo", "retry", "why", "limits",
     "doctor", "audit verify", "demo",
 }  # fmt: skip
 
