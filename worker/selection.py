@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 
@@ -29,6 +30,8 @@ from worker.rules import (
 )
 from worker.store import Account, EditRow
 from worker.tokens import Session
+
+T = TypeVar("T")
 
 #: accounts that are read at a time
 AT_ONCE = 8
@@ -99,7 +102,7 @@ async def selected_rows(
     frozen, line_no = sha256(), 0
     for first in range(0, len(accounts), AT_ONCE):
         some = accounts[first : first + AT_ONCE]
-        reads = await _together([_read(engine, one, select, found) for one in some])
+        reads = await together([_read(engine, one, select, found) for one in some])
         for account, events in zip(some, reads, strict=True):
             rows = []
             for event in events:
@@ -115,7 +118,7 @@ async def selected_rows(
     found.digest = frozen.hexdigest()
 
 
-async def _together(reads: Sequence[Coroutine[None, None, list[Event]]]) -> list[list[Event]]:
+async def together(reads: Sequence[Coroutine[None, None, T]]) -> list[T]:
     """Do several reads at a time; the first error ends the others."""
     try:
         async with asyncio.TaskGroup() as group:

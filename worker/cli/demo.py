@@ -19,7 +19,7 @@ from worker.rules import format_seconds
 
 if TYPE_CHECKING:
     from worker.cli.demo_proof import Check
-    from worker.cli.demo_world import World
+    from worker.cli.private_world import World
 
 #: seconds for the campaign; the rest of the demo's minute and a half is starting and proving
 WAIT_S = 70.0
@@ -42,10 +42,10 @@ def demo(
     an edit for every event, shows them live, writes the results, and holds each of them against
     the simulator's calendars. Nothing leaves the machine; it takes about half a minute.
     """
-    from worker.cli.demo_world import running_world
+    from worker.cli.demo_world import demo_world
 
     began_s = time.monotonic()
-    with running_world(accounts=accounts, events=events, say=tell) as world:
+    with demo_world(accounts=accounts, events=events, say=tell) as world:
         look = _campaign(world, out)
         proof = _proof(world, out, look)
     took = format_seconds(time.monotonic() - began_s)
@@ -59,13 +59,14 @@ def demo(
 
 def _campaign(world: World, out: Path) -> Snapshot:
     """Submit the edits, show them live, write the results."""
+    from worker.cli.demo_world import EDITS
     from worker.intake.producer import Order, submit
 
     with opened_store(world.settings) as store:
         placed = submit(
             world.settings,
             store,
-            path=str(world.edits),
+            path=str(world.folder / EDITS),
             order=Order(
                 key="demo", reason="Show that it works", owner="calpatch demo", policy=Policy()
             ),

@@ -23,6 +23,7 @@ from worker.cli import (
     plan,
     processes,
     prune,
+    rehearse,
     results,
     retry,
     show,
@@ -56,8 +57,8 @@ app = typer.Typer(
 )
 
 for _module in (
-    demo, campaign_file, validate, plan, show, apply, submit, status, steer, undo, retry, results,
-    why, limits, doctor, accounts, audit, prune, upkeep, processes, simulate,
+    demo, campaign_file, validate, rehearse, plan, show, apply, submit, status, steer, undo, retry,
+    results, why, limits, doctor, accounts, audit, prune, upkeep, processes, simulate,
 ):  # fmt: skip
     _module.register(app)
 

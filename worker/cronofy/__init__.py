@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from worker.cronofy.breakers import Breakers, Herald
-from worker.cronofy.client import Cronofy
+from worker.cronofy.client import CALENDARS, Cronofy
 from worker.cronofy.departure import Departure, bring_home
 from worker.cronofy.edits import Write, build_edit
 from worker.cronofy.hosts import DATA_CENTERS, base_url
 from worker.cronofy.replies import LONG_REPLY, SHORT_REPLY, UNREADABLE, Hopeless
-from worker.cronofy.transport import open_session
+from worker.cronofy.transport import USERINFO, open_session
 from worker.cronofy.values import (
     Access,
     AccountInfo,
@@ -20,10 +20,12 @@ from worker.cronofy.values import (
 )
 
 __all__ = [
+    "CALENDARS",
     "DATA_CENTERS",
     "LONG_REPLY",
     "SHORT_REPLY",
     "UNREADABLE",
+    "USERINFO",
     "Access",
     "AccountInfo",
     "Breakers",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -26,9 +26,8 @@ from worker.clock import Clock
 from worker.cronofy.breakers import Breakers
 from worker.cronofy.departure import Departure
 from worker.cronofy.edits import Write, batch_body, events_path, single_body
-from worker.cronofy.events import read_page
 from worker.cronofy.grants import refresh_body, refreshed
-from worker.cronofy.paging import EVENTS, PAGES, Harvest, ReadQuery, Trail
+from worker.cronofy.paging import EVENTS, PAGES, Harvest, Pile, ReadQuery, Trail, note_unreadable
 from worker.cronofy.replies import (
     Hopeless,
     batch_answers,
@@ -45,13 +44,15 @@ from worker.cronofy.values import (
     Pace,
     Profile,
     TokenSet,
+    addresses_in,
 )
-from worker.cronofy.wire import Unreadable, WireCalendars, WireUserInfo, decoded
+from worker.cronofy.wire import Unreadable, WireCalendars, WireUserInfo, decoded, read_object
 from worker.errors import Gone, Unavailable
 from worker.model import Calendar, Event, EventKey
 from worker.rules import MAX_BATCH, PLAIN_TURN, Answer, ReadWindow, Throttled, Turn, is_unanswered
 
 T = TypeVar("T")
+H = TypeVar("H", Harvest, Pile)
 
 BATCH = "/v1/batch"
 SINGLE = "/v1/calendars/{calendar_id}/events"
@@ -119,12 +120,24 @@ class Cronofy:
             include_moved=include_moved,
             include_managed=include_managed,
         )
-        for _ in range(self._limits.restarts + 1):
-            harvest = Harvest(wanted=wanted, calendar_ids=calendar_ids, people=people)
-            if await self._walk(access, query, harvest=harvest, calls=calls):
-                return harvest.events
-            log.info("read.restarted")
-        raise Unavailable(f"GET {PAGES} was answered with 404 again and again", status=404)
+
+        def empty() -> Harvest:
+            return Harvest(wanted=wanted, calendar_ids=calendar_ids, people=people)
+
+        return (await self._gather(access, query, empty, calls=calls)).events
+
+    async def copy_events(
+        self, access: Access, window: ReadWindow, *, calendar_ids: Sequence[str], calls: CallCount
+    ) -> list[Any]:
+        """Read the events of a window with all that they say; those that moved meanwhile twice."""
+        query = ReadQuery(window=window, calendar_ids=tuple(calendar_ids))
+        pile = await self._gather(access, query, Pile, calls=calls)
+        return pile.events
+
+    async def copy(self, access: Access, route: str, *, calls: CallCount) -> dict[str, Any]:
+        """Read what an account says of itself (CALENDARS, USERINFO), with all that it says."""
+        call = self._get(access, route)
+        return await self._fetch(call, read_object, calls=calls)
 
     async def calendars(self, access: Access, *, calls: CallCount) -> list[Calendar]:
         """List the account's calendars, deleted and read-only ones too."""
@@ -149,7 +162,7 @@ class Cronofy:
         profiles = (wire.account.profiles if wire.account else None) or []
         return AccountInfo(
             sub=wire.sub,
-            addresses=_addresses(wire.email, *(profile.profile_name for profile in profiles)),
+            addresses=addresses_in(wire.email, *(profile.profile_name for profile in profiles)),
             profiles=tuple(
                 Profile(
                     profile_id=profile.profile_id,
@@ -261,8 +274,19 @@ class Cronofy:
 
     # ------------------------------------------------------------ how
 
+    async def _gather(
+        self, access: Access, query: ReadQuery, empty: Callable[[], H], *, calls: CallCount
+    ) -> H:
+        """Collect the events of all pages, from the start again when a page has died."""
+        for _ in range(self._limits.restarts + 1):
+            harvest = empty()
+            if await self._walk(access, query, harvest=harvest, calls=calls):
+                return harvest
+            log.info("read.restarted")
+        raise Unavailable(f"GET {PAGES} was answered with 404 again and again", status=404)
+
     async def _walk(
-        self, access: Access, query: ReadQuery, *, harvest: Harvest, calls: CallCount
+        self, access: Access, query: ReadQuery, *, harvest: Harvest | Pile, calls: CallCount
     ) -> bool:
         """Read page after page; return False when a page has died and all must start again."""
         trail = Trail(access.base_url, max_pages=self._limits.max_pages)
@@ -271,12 +295,12 @@ class Cronofy:
         while url and not harvest.complete:
             call = self._get(access, route, url=url, max_bytes=self._limits.page_bytes)
             try:
-                page = await self._fetch(call, read_page, calls=calls)
+                page = await self._fetch(call, harvest.read, calls=calls)
             except Gone:
                 if route == EVENTS:
                     raise
                 return False
-            _note_unreadable(page.unreadable + harvest.add(page.events), calls)
+            note_unreadable(page.unreadable + harvest.add(page.events), calls)
             url, route = trail.checked(page.next_page), PAGES
         return True
 
@@ -365,14 +389,3 @@ class Cronofy:
             max_bytes=self._limits.body_bytes,
             departure=departure,
         )
-
-
-def _note_unreadable(count: int, calls: CallCount) -> None:
-    if count:
-        calls.unreadable += count
-        log.warning("event.unreadable", count=count)
-
-
-def _addresses(*texts: str | None) -> tuple[str, ...]:
-    """Return the addresses among these; a profile's name is one with most providers."""
-    return tuple(sorted({text.strip().lower() for text in texts if text and "@" in text}))

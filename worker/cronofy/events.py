@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from worker.cronofy.wire import (
     RawPage,
     Unreadable,
+    WholePage,
     WireEvent,
     WireLocation,
     WirePage,
@@ -24,7 +25,10 @@ from worker.cronofy.wire import (
 )
 from worker.model import UNTOLD, About, AllDay, Event, EventKey, Image, Timed, When
 
+E = TypeVar("E")
+
 _page = msgspec.json.Decoder(WirePage)
+_whole_page = msgspec.json.Decoder(WholePage)
 _raw_page = msgspec.json.Decoder(RawPage)
 _event = msgspec.json.Decoder(WireEvent)
 _any = msgspec.json.Decoder()
@@ -34,15 +38,15 @@ _NO_ZONE = "Etc/UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Generic[E]):
     """The readable events of one page; `unreadable` counts the others."""
 
-    events: list[WireEvent]
+    events: list[E]
     next_page: str | None
     unreadable: int = 0
 
 
-def read_page(body: bytes) -> Page:
+def read_page(body: bytes) -> Page[WireEvent]:
     """Decode one page; raises Unreadable when it is none."""
     try:
         page = _page.decode(body)
@@ -53,7 +57,13 @@ def read_page(body: bytes) -> Page:
     return Page(events=page.events, next_page=page.pages.next_page if page.pages else None)
 
 
-def _salvaged(body: bytes) -> Page:
+def read_whole_page(body: bytes) -> Page[Any]:
+    """Decode one page, its events as they stand; raises Unreadable when it is none."""
+    page = decoded(_whole_page, body)
+    return Page(events=page.events, next_page=page.pages.next_page if page.pages else None)
+
+
+def _salvaged(body: bytes) -> Page[WireEvent]:
     page = decoded(_raw_page, body)
     events = list(_readable(page))
     return Page(

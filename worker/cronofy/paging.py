@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence, Sized
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from msgspec import Struct
 from yarl import URL
 
 from worker.cronofy.edits import utc_text
-from worker.cronofy.events import key_of, to_event
+from worker.cronofy.events import key_of, read_page, read_whole_page, to_event
 from worker.cronofy.hosts import same_origin
 from worker.cronofy.replies import Hopeless
+from worker.cronofy.values import CallCount
 from worker.cronofy.wire import Unreadable, WireEvent
 from worker.model import Event, EventKey
 from worker.rules import ReadWindow
+
+log = structlog.get_logger(__name__)
 
 EVENTS = "/v1/events"
 PAGES = "/v1/events/pages/{page}"
@@ -71,6 +76,8 @@ class ReadQuery(Struct, frozen=True, kw_only=True):
 class Harvest:
     """Collects the events of a read: only the wanted ones, and of each the one read last."""
 
+    read = staticmethod(read_page)
+
     def __init__(
         self,
         *,
@@ -105,6 +112,29 @@ class Harvest:
         if not key.event_uid or (self._calendar_ids and key.calendar_id not in self._calendar_ids):
             return False
         return self._wanted is None or key in self._wanted
+
+
+class Pile:
+    """Collects all events of a read as they stand, twice what comes twice."""
+
+    read = staticmethod(read_whole_page)
+    #: there is no telling
+    complete = False
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def add(self, events: Sequence[Any]) -> int:
+        """Keep them; none is looked at, so that none can be too odd."""
+        self.events += events
+        return 0
+
+
+def note_unreadable(count: int, calls: CallCount) -> None:
+    """Count events that were left out, if any, and tell of it."""
+    if count:
+        calls.unreadable += count
+        log.warning("event.unreadable", count=count)
 
 
 class Trail:

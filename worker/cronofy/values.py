@@ -61,6 +61,11 @@ class AccountInfo:
         return bool(self.profiles) and all(profile.connected for profile in self.profiles)
 
 
+def addresses_in(*texts: str | None) -> tuple[str, ...]:
+    """Return the addresses among these; a profile's name is one with most providers."""
+    return tuple(sorted({text.strip().lower() for text in texts if text and "@" in text}))
+
+
 class CallCount:
     """Counts calls by (route, status), for the record of one chunk; status 0 means no answer.
 

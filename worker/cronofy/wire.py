@@ -73,6 +73,13 @@ class RawPage(Struct):
     pages: WirePaging | None = None
 
 
+class WholePage(Struct):
+    """The same page with all that its events say, for whoever copies them."""
+
+    events: list[Any]
+    pages: WirePaging | None = None
+
+
 class WireCalendar(Struct):
     """One entry of List Calendars; without a clear "no", a calendar counts as read-only."""
 
@@ -155,3 +162,11 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
         pass
     # Raised out here, where no cause is kept: a UnicodeDecodeError holds the answer itself.
     raise Unreadable
+
+
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Decode an answer with all that it says, or raise Unreadable."""
+    return decoded(_object, body)

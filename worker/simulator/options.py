@@ -21,6 +21,10 @@ class SimulateOptions(Struct, frozen=True, kw_only=True):
     events: int = 50
     behaviour: Behaviour = Behaviour()
     ics: tuple[Path, ...] = ()
+    #: A copied world (seeds/worlds.py).
+    world: Path | None = None
+    #: False: nobody looks in or meddles by /_sim/, for what is served is of real people.
+    control: bool = True
     faults: Path | None = None
     accounts_out: Path | None = None
     edits_out: Path | None = None
@@ -72,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="iCalendar files, one account each",
     )
+    add("--world", type=Path, help="a file of copied calendars")
+    add("--no-control", dest="control", action="store_false", help="without /_sim/")
     add("--accounts-out", type=Path, help="write the accounts and their tokens as CSV")
     add("--edits-out", type=Path, help="write a campaign over the events as CSV")
     add("--edits-limit", type=int, help="at most this many rows")

@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from worker.simulator.faults import load_faults
 from worker.simulator.options import SimulateOptions
 from worker.simulator.records import Journal
-from worker.simulator.seeds import seed_ics, seed_people, write_accounts_csv, write_edits_csv
+from worker.simulator.seeds import (
+    seed_ics,
+    seed_people,
+    seed_world,
+    write_accounts_csv,
+    write_edits_csv,
+)
 from worker.simulator.server import SimulatorServer
 from worker.simulator.simulator import Simulator
 
@@ -30,6 +36,8 @@ def build_world(sim: Simulator, options: SimulateOptions) -> None:
         sim.faults.add(*load_faults(options.faults))
     seed_people(sim, accounts=options.accounts, events=options.events, seed=seed, today=today)
     seed_ics(sim, options.ics, today=today)
+    if options.world:
+        seed_world(sim, options.world)
     if options.accounts_out:
         write_accounts_csv(sim, options.accounts_out)
     if options.edits_out:
@@ -50,7 +58,7 @@ def told_to_stop() -> asyncio.Event:
 
 async def _serve(sim: Simulator, options: SimulateOptions) -> None:
     stopping = told_to_stop()
-    async with SimulatorServer(sim, options.host, options.port) as server:
+    async with SimulatorServer(sim, options.host, options.port, control=options.control) as server:
         size = f"{len(sim.accounts)} accounts, {len(sim.events)} events"
         sys.stderr.write(f"calpatch simulator listening on {server.url} ({size})\n")
         sys.stderr.flush()

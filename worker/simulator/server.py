@@ -21,8 +21,11 @@ CLOSE_WITHIN_S = 0.2
 class SimulatorServer:
     """Serves one `Simulator` while entered: `async with SimulatorServer(sim) as server`."""
 
-    def __init__(self, sim: Simulator, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, sim: Simulator, host: str = "127.0.0.1", port: int = 0, *, control: bool = True
+    ) -> None:
         self.sim = sim
+        self._has_control = control
         self._host = host
         self._port = port
         self._stack = contextlib.AsyncExitStack()
@@ -34,8 +37,8 @@ class SimulatorServer:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=MAX_BODY)
-        control = Control(self.sim)
-        app.router.add_route("*", "/_sim/{tail:.*}", control.handle)
+        if self._has_control:
+            app.router.add_route("*", "/_sim/{tail:.*}", Control(self.sim).handle)
         app.router.add_route("*", "/{tail:.*}", Gate(self.sim).pass_through)
         runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=CLOSE_WITHIN_S, handler_cancellation=True

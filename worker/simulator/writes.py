@@ -239,7 +239,9 @@ def _external(sim: Simulator, write: Write, calendar: Calendar) -> Event | None:
     """The external event to change; None = accepted without effect; else a refusal [§5.2]."""
     uid = write.body.get("event_uid")
     event = sim.events.get((write.calendar_id, str(uid)))
-    if not _is_external_uid(uid) or (event and event.event_id is not None):
+    # One that is here is external whatever its uid looks like: it may be a copy from elsewhere.
+    is_external = event.event_id is None if event else _is_external_uid(uid)
+    if not is_external:
         # A managed event's uid: [unknown]; it is not an external event, so it is refused as such.
         raise unprocessable(
             "event_uid", "errors.must_be_external_event_uid", "must be an external event_uid"

@@ -17,7 +17,7 @@ DOCUMENTED = {
     "simulate", "migrate", "accounts import", "accounts list", "accounts check", "accounts forget",
     "accounts erase", "prune",
     "keys new", "keys list", "keys rotate", "init", "schema", "validate",
-    "plan", "show", "apply", "approve", "reject",
+    "audit search", "rehearse", "plan", "show", "apply", "approve", "reject",
     "pause", "resume", "cancel", "tune", "freeze", "unfreeze",
     "submit", "work", "beat", "status", "list",
     "results", "undo", "retry", "why", "limits",

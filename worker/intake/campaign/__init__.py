@@ -4,7 +4,7 @@ with open_input("campaign.yaml") as file:
     campaign = read_campaign(file)
 """
 
-from worker.intake.campaign.described import described
+from worker.intake.campaign.described import carried_out, described
 from worker.intake.campaign.file import example, read_campaign
 from worker.intake.campaign.shape import schema_text
 from worker.intake.campaign.value import CampaignFile
@@ -16,6 +16,7 @@ __all__ = [
     "CampaignFile",
     "News",
     "Notify",
+    "carried_out",
     "changed",
     "described",
     "example",

@@ -24,7 +24,7 @@ def described(campaign: CampaignFile) -> list[str]:
     lines += [f"  {place}. {changed(op)}" for place, op in enumerate(campaign.ops, 1)]
     lines.append(f"leaves alone {', '.join(_spared(campaign.policy))}")
     lines.append(_CONFLICT[campaign.policy.on_conflict])
-    lines += _carried_out(campaign.run)
+    lines += carried_out(campaign.run)
     if campaign.policy.verify == "none":
         lines.append("believes the API: no edit is read back")
     if campaign.lane == "interactive":
@@ -48,7 +48,8 @@ def _spared(policy: Policy) -> Iterator[str]:
         yield f"events that start within {span(policy.not_within_s)}"
 
 
-def _carried_out(run: Run) -> Iterator[str]:
+def carried_out(run: Run) -> Iterator[str]:
+    """Gives how a campaign is carried out: hours, speed, gates and caps."""
     yield from _timing(run)
     if run.canary:
         yield f"sends {number(run.canary, 'edit')} first, the others once those are verified"
