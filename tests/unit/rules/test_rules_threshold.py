@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.model import FINAL, Code, EditState, Threshold
-from worker.rules import Streak, parse_threshold, tripped, tripped_in_a_row
+from worker.rules import Streak, format_threshold, parse_threshold, tripped, tripped_in_a_row
 from worker.rules.threshold import NO_THRESHOLD
 
 _S = EditState
