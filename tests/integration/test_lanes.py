@@ -13,7 +13,7 @@ from worker.clock import SystemClock
 from worker.cronofy import ClientLimits, Cronofy, open_session
 from worker.engine import Hold
 from worker.errors import LeaseLost
-from worker.limits import MemoryLimiter, parse_rate
+from worker.limits import CappedLimiter, MemoryLimiter, parse_rate
 from worker.model import CampaignState, EditState
 from worker.rules import PLAIN_TURN, Turn
 from worker.run import run_chunk
