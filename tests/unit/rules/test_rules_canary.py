@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import zip_longest
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +88,15 @@ def test_what_was_forgotten_on_the_way_would_not_have_been_picked(
     everything = pick_canary(strata, len(strata) + 1, seed="s")
     assert everything == [row.line_no for row in strata]
     assert pick_canary(strata, count, seed="s") == all_kept(strata, count, seed="s")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_many_kinds_and_places_cost_no_memory_and_change_nothing(count: int) -> None:
+    """Each is in sight once: most are forgotten as soon as better ones are known."""
+    by_place = [Stratum(line, "one", str(line)) for line in range(40)]
+    by_kind = [Stratum(line, str(line)) for line in range(40)]
+    for strata in (by_place, by_kind):
+        assert pick_canary(strata, count, seed="s") == all_kept(strata, count, seed="s")
 
 
 def all_kept(rows: list[Stratum], count: int, *, seed: str) -> list[int]:

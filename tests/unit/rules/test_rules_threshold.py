@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.model import FINAL, Code, EditState, Threshold
-from worker.rules import Streak, parse_threshold, tripped, tripped_in_a_row
+from worker.rules import Streak, format_threshold, parse_threshold, tripped, tripped_in_a_row
 from worker.rules.threshold import NO_THRESHOLD
 
 _S = EditState
@@ -217,3 +217,9 @@ def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
     """Nothing is guessed that decides when a campaign stops."""
     with pytest.raises(ValueError, match="write a share such as 5%, a number, or none"):
         parse_threshold(text)
+
+
+@pytest.mark.parametrize("text", ["5%", "0.5%", "25", "none"])
+def test_a_threshold_is_written_as_it_is_read(text: str) -> None:
+    """What `tune` shows can be given to it again."""
+    assert format_threshold(parse_threshold(text)) == text
