@@ -86,7 +86,7 @@ def undo_of(
     """
     _require_over(parent, done="taken back")
     order = Order(
-        key=key or _free_key(store, f"undo-of-{parent.key}"),
+        key=key or _free_key(store, f"{parent.key}-undo"),
         reason=reason or f"Undo of {parent.id}: {parent.reason}",
         owner=owner,
         policy=_policy_of(parent.policy, past_events=past_events),
@@ -124,7 +124,7 @@ def retry_of(
     is_planned = is_planned_again(parent, states)
     run = replace(_run_of(parent.run), is_automatic=is_planned and begins_itself)
     order = Order(
-        key=key or _free_key(store, f"retry-of-{parent.key}"),
+        key=key or _free_key(store, f"{parent.key}-retry"),
         reason=reason or f"Retry of {parent.id}: {parent.reason}",
         owner=owner,
         policy=parent.policy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -52,6 +53,8 @@ from worker.planning import (
     plan_edits,
 )
 from worker.report import visible
+from worker.report.plan import PlanView
+from worker.report.standing import next_step
 from worker.selection import Selected, accounts_meant
 from worker.settings import Settings
 from worker.store import Store
@@ -121,7 +124,7 @@ def plan(  # noqa: PLR0917 - a command line's options are its arguments
                 give_page(settings, store, find_campaign(store, campaign_id), html)
             if view.changes and detailed_exitcode:
                 code = ExitCode.PLAN_HAS_CHANGES
-            tell_next(view.changes, campaign_id)
+            tell_next_step(view)
     raise typer.Exit(code)
 
 
@@ -223,9 +226,11 @@ def follow_plan(settings: Settings, store: Store, campaign_id: str, *, wait_s: f
     return ExitCode.STILL_RUNNING if is_planning else ExitCode.OK
 
 
-def tell_next(changes: int, campaign_id: str) -> None:
-    if changes:
-        tell(f"See each of them: calpatch show {campaign_id} --diff")
-        tell(f"Do it: calpatch apply {campaign_id} --reason TEXT")
+def tell_next_step(view: PlanView) -> None:
+    """Say what to do about a plan that is complete."""
+    if view.changes:
+        tell(f"See each of them: calpatch show {view.campaign} --diff")
     else:
         tell("There is nothing to change")
+    if step := next_step(view, now=datetime.now(UTC)):
+        tell(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -10,20 +11,29 @@ from worker.again import RETRIED, USUAL, Child, retry_of
 from worker.cli.context import find_campaign, look_at, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.follow import follow, reattach
-from worker.cli.options import JsonOption, WrongOption, chosen, reason_words, wait_seconds
+from worker.cli.options import (
+    JsonOption,
+    WrongOption,
+    chosen,
+    reason_words,
+    wait_seconds,
+    wrong_option,
+)
 from worker.cli.person import confirmed, is_present, user_name
-from worker.cli.plan import WAIT_S, follow_plan, tell_next
+from worker.cli.plan import WAIT_S, follow_plan, tell_next_step
 from worker.cli.show import give_plan
 from worker.cli.status import give_status
 from worker.cli.steer import CampaignOfAll
 from worker.cli.submit_options import AsyncOption, OwnerOption, WaitOption, YesOption
 from worker.cli.talk import plural, tell
 from worker.cli.undo import ReasonOption
+from worker.intake.problems import nearest
 from worker.model import Code, EditState
 from worker.settings import Settings
 from worker.store import Campaign, Store
 
 _ONLY = tuple(map(str, RETRIED))
+_STATUS = re.compile(r"[2-5][0-9]{2}")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,12 +49,13 @@ def retry(
         str, typer.Option(metavar="STATUS,…", help=f"Which lines: {', '.join(_ONLY)}.")
     ] = ",".join(USUAL),
     code: Annotated[
-        list[str] | None, typer.Option(help="Only those with this code; may be given twice.")
+        list[str] | None,
+        typer.Option(help="Only those with this code or HTTP status; may be given twice."),
     ] = None,
     reason: ReasonOption = None,
     key: Annotated[
         str | None,
-        typer.Option(help="Names the retry; without it, retry-of- and the campaign's key."),
+        typer.Option(help="Names the retry; without it, that of the campaign with -retry."),
     ] = None,
     owner: OwnerOption = None,
     yes: YesOption = False,
@@ -61,7 +72,7 @@ def retry(
     if wait is not None and in_background:
         raise WrongOption("--wait and --async exclude each other", next_step="Give one of them")
     states = [EditState(chosen("--only", each, among=_ONLY)) for each in only.split(",")]
-    codes = [chosen("--code", each, among=tuple(Code)) for each in code or []]
+    codes = [_code(each) for each in code or []]
     wait_s = wait_seconds(wait)
     why = reason_words(reason) if reason is not None else None
     settings = Settings.load()
@@ -72,10 +83,19 @@ def retry(
             codes=codes, begins_itself=yes,
         ) as child:  # fmt: skip
             retrying = _saved(settings, store, child, yes=yes)
-            waits_for_approval = child.order.is_planned and not yes
-        end = _planned if waits_for_approval else _begun
+            begins = not child.order.is_planned or retrying.run.is_automatic
+        end = _begun if begins else _planned
         ended = end(settings, store, retrying, wait_s=wait_s, as_json=as_json)
     raise typer.Exit(ended)
+
+
+def _code(text: str) -> str:
+    """Return a code or an HTTP status that results may have. Raises WrongOption."""
+    if text in tuple(Code) or _STATUS.fullmatch(text):
+        return text
+    near = nearest(text, tuple(Code))
+    hint = f"did you mean {near}? " if near else ""
+    raise wrong_option("--code", text, f"{hint}expected a code of the results, or an HTTP status")
 
 
 def _saved(settings: Settings, store: Store, child: Child, *, yes: bool) -> Campaign:
@@ -84,7 +104,7 @@ def _saved(settings: Settings, store: Store, child: Child, *, yes: bool) -> Camp
     if not (yes or child.order.is_planned):
         _ask(f"{edits} would be tried again", child.count)
     made = child.submit(settings, store)
-    done = "tried again" if made.created else "being tried again already"
+    done = "are tried again" if made.created else "are being tried again already,"
     tell(f"{edits} {done} as {made.campaign.id}")
     if made.note:
         tell(made.note)
@@ -109,7 +129,7 @@ def _planned(
     code = follow_plan(settings, store, retrying.id, wait_s=wait_s or WAIT_S)
     if code is ExitCode.OK:
         view = give_plan(settings, store, retrying.id, as_json=as_json)
-        tell_next(view.changes, retrying.id)
+        tell_next_step(view)
     return code
 
 

@@ -12,7 +12,7 @@ from worker.cli.context import find_campaign, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.options import JsonOption, reason_words, wait_seconds
 from worker.cli.person import user_name
-from worker.cli.plan import WAIT_S, follow_plan, tell_next
+from worker.cli.plan import WAIT_S, follow_plan, tell_next_step
 from worker.cli.show import give_plan
 from worker.cli.steer import CampaignOfAll
 from worker.cli.submit_options import OwnerOption, PastOption
@@ -54,7 +54,7 @@ def undo(
     reason: ReasonOption = None,
     key: Annotated[
         str | None,
-        typer.Option(help="Names the undo; without it, undo-of- and the campaign's key."),
+        typer.Option(help="Names the undo; without it, that of the campaign with -undo."),
     ] = None,
     past_events: PastOption = False,
     owner: OwnerOption = None,
@@ -87,10 +87,10 @@ def undo(
         if code is ExitCode.OK:
             view = give_plan(settings, store, undoing.id, as_json=as_json)
             if not as_json:
-                _give_left(store, view)
+                _give_left(store, undoing, view)
             if view.changes:
                 tell("Guests may get mail once more about each event that is given back")
-            tell_next(view.changes, undoing.id)
+            tell_next_step(view)
     raise typer.Exit(code)
 
 
@@ -112,16 +112,17 @@ def _lines(store: Store, parent: Campaign, path: str, *, as_json: bool) -> set[i
         raise typer.Exit(ExitCode.USAGE) from wrong
 
 
-def _give_left(store: Store, view: PlanView) -> None:
+def _give_left(store: Store, undoing: Campaign, view: PlanView) -> None:
     """Name the first edits that cannot be taken back, each with its reason."""
     left = {status: count for status, count in view.by_status.items() if status not in _WELL}
     if not left:
         return
     give(f"{plural(sum(left.values()), 'edit')} cannot be taken back:")
-    campaign = find_campaign(store, view.campaign)
-    at = planned_at(campaign)
-    outcomes = store.reading.outcomes(campaign.id)
-    lines = (line_of(each, policy=campaign.policy, at=at) for each in outcomes)
+    at = planned_at(undoing)
+    lines = (
+        line_of(outcome, policy=undoing.policy, at=at)
+        for outcome in store.reading.outcomes(undoing.id)
+    )
     for line in islice((each for each in lines if each.status in left), MOST_NAMED):
         for text in told_line(line):
             give(visible(f"  {text}"))

@@ -112,7 +112,7 @@ def next_step(view: PlanView, *, now: datetime) -> str:
     if view.pruned_at is not None:
         return ""
     if has_expired(view, now=now) or (state is _S.EXPIRED):
-        return "Plan it again: calpatch plan FILE"
+        return f"Plan it again: {_planning(view)}"
     match state:
         case _S.AWAITING_APPROVAL if needs_second(view):
             return f"Have somebody else agree: calpatch approve {name} --reason TEXT"
@@ -126,6 +126,11 @@ def next_step(view: PlanView, *, now: datetime) -> str:
             return f"All of it in files: calpatch results {name}" if was_sent(view) else ""
         case _:
             return f"Follow it: calpatch status {name} --watch"
+
+
+def _planning(view: PlanView) -> str:
+    """Return the command that has made a plan."""
+    return f"calpatch {view.kind} {view.parent}" if view.parent else "calpatch plan FILE"
 
 
 def minute(moment: datetime | None) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from worker.model import Threshold
+import msgspec
+
+from worker.model import Run
 from worker.report.around import detail_of, reason_in
 from worker.report.results import message_of
-from worker.rules import format_threshold
+from worker.report.terms import tuned
 from worker.store import FROZEN, AuditRow
 
 _Detail = Mapping[str, Any]
@@ -45,7 +47,7 @@ def _of_edit(row: AuditRow, detail: _Detail) -> str:
         if detail.get(name)
     ]
     if differs := detail.get("differs"):
-        parts.append(f"differs in {', '.join(map(str, differs))}")
+        parts.append(f"in {', '.join(map(str, differs))}")
     if key := detail.get("error_key"):
         parts.append(f"at fault: {key}")
     return ", ".join(parts)
@@ -103,14 +105,8 @@ def _resumed(row: AuditRow, detail: _Detail) -> str:
 
 
 def _tuned(_row: AuditRow, detail: _Detail) -> str:
-    run: dict[str, Any] = dict(detail.get("run", {}))
-    if "max_failures" in run:
-        run["max_failures"] = format_threshold(Threshold(**run["max_failures"]))
-    told = [f"{name}={run[name]}" for name in _TUNABLE if run.get(name) is not None]
-    return f"tuned to {', '.join(told) or 'what is usual'}"
-
-
-_TUNABLE: Final = ("share", "max_rps", "batch_size", "max_failures")
+    changed = tuned(msgspec.convert(detail.get("run", {}), Run))
+    return f"tuned to {', '.join(changed) or 'what is usual'}"
 
 
 def _ended(row: AuditRow, detail: _Detail) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, or_, select
 
 from worker.model import Code, EditState, Elsewhere, Patch
 from worker.rules import is_relative
@@ -56,7 +56,8 @@ class Again:
 
         Where the first try knew its target, that is the target once more, so that nothing is moved
         twice; one in conflict is decided anew. Left out are lines that repeat another one of their
-        file, and what a person's erasing has blanked, which asks for nothing any more.
+        file, and what a person's erasing has blanked, which asks for nothing any more. `codes` are
+        those of outcomes, or HTTP statuses; () takes all.
         """
         query = select(*_COLUMNS).where(
             edits.c.campaign_id == campaign_id,
@@ -65,7 +66,8 @@ class Again:
             edits.c.patch != "{}",
         )
         if codes:
-            query = query.where(edits.c.code.in_(list(codes)))
+            status = [int(code) for code in codes if code.isdecimal()]
+            query = query.where(or_(edits.c.code.in_(list(codes)), edits.c.http_status.in_(status)))
         for row in self._stream(query):
             asked = _again(campaign_id, row)
             yield _row(row, asked, change_digest=row.change_digest)

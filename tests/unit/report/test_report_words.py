@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from worker.model import CODE_HELP, Code
 from worker.report import known_actions, words_of
 from worker.store import AuditRow
 
+NOT_AS_ASKED = "read back: the event is not as asked"
 PLAN = {"plan": "ab" * 32}
 
 
@@ -43,9 +45,9 @@ def entry(action: str, *, code: str = "", line_no: int | None = None, **detail: 
         (entry("campaign.paused", reason="lunch"), "paused it: lunch"),
         (entry("campaign.resumed", reason="back"), "let it go on: back"),
         (entry("campaign.resumed", reason="back", run={"max_failures": {"percent": 20.0}}),
-         "let it go on, tuned to max_failures=20%: back"),
+         "let it go on, tuned to max-failures=20%: back"),
         (entry("campaign.tuned", reason="gentle", run={"share": 0.5, "batch_size": 10}),
-         "tuned to share=0.5, batch_size=10: gentle"),
+         "tuned to share=50%, batch=10: gentle"),
         (entry("campaign.tuned", reason="as before", run={}),
          "tuned to what is usual: as before"),
         (entry("campaign.frozen", reason="frozen: incident"),
@@ -71,11 +73,9 @@ def entry(action: str, *, code: str = "", line_no: int | None = None, **detail: 
          "accepted by the API (a promise, not a proof), answered 202"),
         (entry("edit.verified", line_no=2, code="verified"), "read back: the event is as asked"),
         (entry("edit.failed", line_no=2, code="rejected", http_status=422, error_key="summary"),
-         ("failed, rejected (The API refused the edit as invalid; error_key tells the field),"
-         " answered 422, at fault: summary")),
+         f"failed, rejected ({CODE_HELP[Code.REJECTED][:-1]}), answered 422, at fault: summary"),
         (entry("edit.mismatch", line_no=2, code="differs", differs=["start", "location"]),
-         ("read back: the event is not as asked, differs (The event changed, but not into what was"
-         " asked), differs in start, location")),
+         f"{NOT_AS_ASKED}, differs ({CODE_HELP[Code.DIFFERS][:-1]}), in start, location"),
         (entry("edit.new_thing", line_no=2), "new thing"),
     ],
 )  # fmt: skip
