@@ -51,10 +51,14 @@ class View(Protocol):
 
 
 class LiveView:
-    """Draws the picture in place, as much as fits; the last one stays on the screen, whole."""
+    """Draws the picture in place, as much as fits; the last one stays on the screen, whole.
 
-    def __init__(self, console: Console) -> None:
+    Unless `stays` is False: then what comes next tells more.
+    """
+
+    def __init__(self, console: Console, *, stays: bool = True) -> None:
         self._console = console
+        self._stays = stays
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._last: Snapshot | None = None
         self._pace: float | None = None
@@ -78,7 +82,7 @@ class LiveView:
         trace: TracebackType | None,
     ) -> None:
         self._live.stop()
-        if self._last is not None:
+        if self._stays and self._last is not None:
             self._console.print(picture(self._last, edits_per_min=self._pace))
 
 

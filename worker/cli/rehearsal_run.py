@@ -219,7 +219,9 @@ class _Run:
             has_left = leaving is not None and state is not leaving
             return has_left or state is CampaignState.PAUSED
 
-        with LiveView(console) if console.is_terminal else LineView() as view:
+        # Its last picture would name commands for a campaign that is gone in a moment.
+        shown = LiveView(console, stays=False) if console.is_terminal else LineView()
+        with shown as view:
             return asyncio.run(
                 watch(
                     self._world.settings,

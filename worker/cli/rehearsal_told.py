@@ -77,6 +77,8 @@ def give_done(done: Done, *, out: Path | None, as_json: bool) -> None:
     else:
         for line in _lines(done):
             give_folded(visible(line), hang=HANG)
+        for line in _besides(done):
+            give_folded(visible(line), hang=4)
     if out is not None:
         tell(f"Every line with its outcome: {out}/*.csv; every change: {out / DIFF}")
 
@@ -86,6 +88,10 @@ def _lines(done: Done) -> Iterator[str]:
     yield ""
     yield from _came_of_it(done)
     yield from _worst(done)
+
+
+def _besides(done: Done) -> Iterator[str]:
+    """Give what the real run does, and the rehearsal does not or not visibly."""
     yield ""
     yield "In earnest it"
     yield from (f"  {text}" for text in done.in_earnest)
