@@ -21,7 +21,7 @@ DOCUMENTED = {
     "pause", "resume", "cancel", "tune", "freeze", "unfreeze",
     "submit", "work", "beat", "status", "list",
     "results", "why", "limits",
-    "doctor", "audit verify", "demo",
+    "doctor", "audit search", "audit verify", "demo",
 }  # fmt: skip
 
 
