@@ -115,7 +115,7 @@ def test_why_says_that_it_was_erased(shell: Shell, store: Store) -> None:
     assert SUMMARY in shell("why", uid(2)).out
     shell("accounts", "erase", "acc_1", "--yes")
     told = shell("why", uid(2))
-    assert "(its texts have been erased)" in told.out
+    assert "(the person was erased, and with them what was asked and stored)" in told.out
     assert "outcome    verified" in told.out
     assert SUMMARY not in told.out
     assert shell("why", uid(2), "--json").json[0]["is_erased"] is True

@@ -91,6 +91,23 @@ def test_a_rate_that_nobody_uses_yet_is_shown_as_unused() -> None:
     assert progress.sentence().endswith("| 0/min of 350")
 
 
+def test_what_is_used_is_told_of_the_limit_of_all() -> None:
+    """A campaign that asks for less goes slower; what others use is no part of its own limit."""
+    progress = Progress(
+        counts={}, total=1, calls_remaining=70, granted_per_min=35, used_per_min=200,
+        limit_per_min=350,
+    )  # fmt: skip
+    assert progress.sentence().endswith("| 200/min of 350 | ETA 2m00s")
+
+
+def test_a_plan_that_is_made_is_as_far_as_the_lines_that_it_went_through() -> None:
+    """None of them has ended; and never are there more than all."""
+    counts = {EditState.PENDING: 8, EditState.SKIPPED: 2}
+    assert Progress(counts=counts, total=10, planned=5).percent == 50.0
+    assert Progress(counts=counts, total=10, planned=0).done == 0
+    assert Progress(counts=counts, total=10, planned=10).percent == 100.0
+
+
 def test_each_final_state_is_counted_in_one_group() -> None:
     """The groups of the sentence add up to what is done (law 2)."""
     grouped = [state for _, states in _GROUPS for state in states]
