@@ -13,7 +13,7 @@ from worker.clock import SystemClock
 from worker.cronofy import ClientLimits, Cronofy, open_session
 from worker.engine import Hold
 from worker.errors import LeaseLost
-from worker.limits import MemoryLimiter, parse_rate
+from worker.limits import CappedLimiter, MemoryLimiter, parse_rate
 from worker.model import CampaignState, EditState
 from worker.rules import PLAIN_TURN, Turn
 from worker.run import run_chunk
@@ -130,7 +130,10 @@ async def test_every_call_of_a_campaign_waits_in_its_own_turn(sqlite_url: str, l
         limiter = Noting()
         limits = ClientLimits(batch_counts_as="one")
         client = Cronofy(session, limiter, clock=SystemClock(), limits=limits)
-        world.engine = replace(world.engine, limiter=limiter, client=client)
+        capped = CappedLimiter(
+            limiter, lambda name, rate: MemoryLimiter(rate=rate, clock=SystemClock())
+        )
+        world.engine = replace(world.engine, limiter=capped, client=client)
         campaign = fill(world, 6)
         with world.store.database.begin() as connection:
             connection.exec_driver_sql("UPDATE campaigns SET lane = ?", (lane,))

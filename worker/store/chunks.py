@@ -187,14 +187,11 @@ class Chunks:
         accounts = {row.account: self._account(connection, row.account) for row in rows}
         claims = [
             self._claim(
-                connection,
-                row,
-                campaign=started[row.campaign_id],
-                account=accounts[row.account],
+                connection, row, campaign=started[row.campaign_id], account=accounts[row.account],
                 owner=owner,
             )
             for row in rows
-        ]
+        ]  # fmt: skip
         return sorted(claims, key=lambda claim: (len(claim.chunk_id), claim.chunk_id))
 
     def _claim(
@@ -302,13 +299,9 @@ class Chunks:
             head, standing = self._fence(connection, claim, lease_s=lease_s)
             if write_steps(self._database, connection, claim=claim, steps=steps, images=images):
                 note_chunk(
-                    self._database,
-                    connection,
-                    notes=notes,
-                    chunk_id=claim.chunk_id,
-                    campaign_id=claim.campaign.id,
-                    head=head,
-                )
+                    self._database, connection, notes=notes, chunk_id=claim.chunk_id,
+                    campaign_id=claim.campaign.id, head=head,
+                )  # fmt: skip
                 write_calls(self._database, connection, calls=calls, campaign_id=claim.campaign.id)
             return standing
 

@@ -17,11 +17,11 @@ DOCUMENTED = {
     "simulate", "migrate", "accounts import", "accounts list", "accounts check", "accounts forget",
     "accounts erase", "prune",
     "keys new", "keys list", "keys rotate", "init", "schema", "validate",
-    "plan", "show", "apply", "approve", "reject",
+    "audit search", "rehearse", "plan", "show", "apply", "approve", "reject",
     "pause", "resume", "cancel", "tune", "freeze", "unfreeze",
     "submit", "work", "beat", "status", "list",
-    "results", "why", "limits",
-    "doctor", "audit search", "audit verify", "demo",
+    "results", "undo", "retry", "why", "limits",
+    "doctor", "audit verify", "demo",
 }  # fmt: skip
 
 
