@@ -564,6 +564,8 @@ _COMMANDS = (
     "status --latest --json",
     "list",
     "results --latest --out results",
+    "audit search --campaign k --json",
+    "audit search --since 1h",
     "show --diff",
     "show --only all --json",
     "show --html page.html",
