@@ -144,7 +144,7 @@ def events(fleet: Fleet) -> dict[tuple[str, str], dict[str, object]]:
 
 def _named(value: object) -> object:
     """Return a value; of a place its name, since the coordinates go when it gets another one."""
-    return value.get("description") if isinstance(value, dict) and "lat" in value else value
+    return value.get("description") if isinstance(value, dict) and "description" in value else value
 
 
 def writes(fleet: Fleet) -> int:
