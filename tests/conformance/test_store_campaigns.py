@@ -154,16 +154,23 @@ def test_a_campaign_that_calpatch_stopped_has_failed(store: Store) -> None:
     assert store.campaigns.get("june").state_reason == reason  # type: ignore[union-attr]
 
 
-def test_a_paused_campaign_does_not_end_by_itself(store: Store) -> None:
-    """A person stopped it, and a person goes on; then the sweeper ends it."""
+def test_a_paused_campaign_with_something_left_does_not_end(store: Store) -> None:
+    """A person stopped it, and a person goes on."""
     submit(store)
     held = claim(store)
     store.campaigns.move("c-june", C.PAUSED, state_reason="lunch", note=say("paused"))
     assert store.chunks.record(held, [], lease_s=60).state is C.PAUSED
-    bring(store, held, S.VERIFIED)
     store.chunks.release(held)
     assert settle_all(store) == []
-    store.campaigns.move("c-june", C.RUNNING, note=say("resumed"))
+
+
+def test_a_paused_campaign_of_which_all_came_home_ends(store: Store) -> None:
+    """What was on its way when it was paused was all that was left: nobody need resume nothing."""
+    submit(store)
+    held = claim(store)
+    store.campaigns.move("c-june", C.PAUSED, state_reason="lunch", note=say("paused"))
+    bring(store, held, S.VERIFIED)
+    store.chunks.release(held)
     assert settle_all(store) == ["c-june"]
 
 
