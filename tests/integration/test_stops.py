@@ -14,7 +14,7 @@ from tests.world import ACCOUNT, CALENDAR, World, a_world, event_uid
 from worker.clock import SystemClock
 from worker.cronofy import Cronofy, open_session
 from worker.embedded import postgres_server
-from worker.limits import open_limiter, parse_rate
+from worker.limits import CappedLimiter, open_limiter, parse_rate
 from worker.model import CampaignState, EditState, Patch, Policy
 from worker.rules import BATCHES_AT_ONCE
 from worker.run import run_chunk
@@ -227,7 +227,9 @@ async def test_without_the_limiter_nothing_leaves(sqlite_url: str) -> None:
     async with a_world(sqlite_url) as world, open_session() as session:
         fill(world, 2)
         campaign = world.submit(range(2))
-        limiter = open_limiter("redis://127.0.0.1:1/0", rate=parse_rate("9/s"), share=1.0)
+        rate = parse_rate("9/s")
+        shared = open_limiter("redis://127.0.0.1:1/0", rate=rate, share=1.0)
+        limiter = CappedLimiter(shared, lambda _name, _rate: shared)
         client = Cronofy(session, limiter, clock=world.engine.clock)
         cut_off = replace(world.engine, limiter=limiter, client=client)
 
