@@ -123,15 +123,23 @@ def resolve(before: Image, patch: Patch, *, policy: Policy) -> Change | Unchange
             return _barred(target)
         if _is_reversed(before.when, target.when):
             return Refuse(code=Code.END_BEFORE_START)
-        return _changing(before, _writable(before, target))
+        return changing(before, target)
     when = _new_when(before.when, patch, policy=policy)
     if isinstance(when, Skip | Refuse):
         return when
-    return _changing(before, _patched(before, patch, when=when))
+    return changing(before, _patched(before, patch, when=when))
 
 
-def _changing(before: Image, target: Image) -> Change | Unchanged | Skip:
-    fields = changed(before, target)
+def changing(before: Image, goal: Image) -> Change | Unchanged | Skip:
+    """Return the change from one image to another, in whose target nothing else differs.
+
+    Another spelling of what is there already must not ride along, and "unknown" can be read but not
+    written (cronofy-api §3.3): asking for it asks for nothing.
+    """
+    if goal.transparency == "unknown":
+        goal = replace(goal, transparency=before.transparency)
+    fields = changed(before, goal)
+    target = with_fields(before, goal, fields=fields)
     barred = target_bar(target, fields=fields)
     if barred is not None:
         return barred
@@ -153,16 +161,9 @@ def _take_back(now: Image, earlier: Earlier | None) -> Decision:
     theirs = differences(earlier.target, now, fields=fields)
     if theirs:
         return Conflict(code=Code.CHANGED_ELSEWHERE, fields=theirs)
-    decision = _changing(now, _writable(now, with_fields(now, earlier.before, fields=fields)))
+    decision = changing(now, with_fields(now, earlier.before, fields=fields))
     # All that is left is a transparency that was not told: what it was is not known.
     return Refuse(code=Code.NOTHING_TO_UNDO) if isinstance(decision, Unchanged) else decision
-
-
-def _writable(before: Image, target: Image) -> Image:
-    """Keep a transparency that can only be read: asking for it asks for nothing."""
-    if target.transparency != "unknown":
-        return target
-    return replace(target, transparency=before.transparency)
 
 
 def _is_reversed(old: When, new: When) -> bool:
@@ -206,18 +207,6 @@ def _barred(
 
 
 def _patched(before: Image, patch: Patch, *, when: When) -> Image:
-    # "unknown" can be read but not written (cronofy-api §3.3): asking for it asks for nothing.
-    transparency = None if patch.transparency == "unknown" else patch.transparency
-    return Image(
-        when=when,
-        summary=_or_kept(patch.summary, before.summary),
-        description=_or_kept(patch.description, before.description),
-        location=_or_kept(patch.location, before.location),
-        transparency=_or_kept(transparency, before.transparency),
-        conference=before.conference,
-    )
-
-
-def _or_kept(asked: str | None, current: str) -> str:
-    # Another spelling of the same value is no change, and must not ride along with one.
-    return current if asked is None or same_text(asked, current) else asked
+    asked = {name: getattr(patch, name) for name in (*TEXTS, "transparency")}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return replace(before, when=when, **told)

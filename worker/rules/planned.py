@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from worker.model import Calendar, Code, Event, Image, Patch, Policy
-from worker.rules.bars import bar, target_bar
-from worker.rules.decide import resolve, starts_as_expected
+from worker.rules.bars import bar
+from worker.rules.decide import changing, resolve, starts_as_expected
 from worker.rules.decisions import Change, Conflict, Decision, Refuse, Skip, Unchanged, Wanted
 from worker.rules.images import ENDS, ZONE, both_ends, changed, differences, missing, with_fields
 from worker.rules.transform import shifts
@@ -43,7 +43,9 @@ def carry_out(
     # Where somebody has done already what was planned, nobody's change is lost.
     theirs = differences(before, current, fields=left)
     goal = _goal(current, target, theirs=theirs, patch=wanted.patch, policy=policy)
-    return _upon(current, goal, fields=fields) if isinstance(goal, Image) else goal
+    if not isinstance(goal, Image):
+        return goal
+    return changing(current, with_fields(current, goal, fields=fields))
 
 
 def _goal(
@@ -63,17 +65,6 @@ def _goal(
             return _rebased(current, target, theirs=theirs, patch=patch, policy=policy) or conflict
         case _:
             return conflict
-
-
-def _upon(current: Image, goal: Image, *, fields: tuple[str, ...]) -> Decision:
-    """Write our fields upon the event as it is."""
-    changes = changed(current, with_fields(current, goal, fields=fields))
-    # Another spelling of what is there already must not ride along.
-    target = with_fields(current, goal, fields=changes)
-    barred = target_bar(target, fields=changes)
-    if barred is not None:
-        return barred
-    return Change(before=current, target=target, fields=changes) if changes else Unchanged()
 
 
 def _rebased(
