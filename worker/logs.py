@@ -109,9 +109,15 @@ class Unfailing:
     debug = info = warning = error = critical = exception = log = msg
 
 
-def configure(settings: Settings) -> None:
-    """Set up logging for this process: to stderr, so that stdout stays data."""
+def configure(settings: Settings, *, is_watched: bool = False) -> None:
+    """Set up logging for this process: to stderr, so that stdout stays data.
+
+    A command that somebody watches tells in words of its own what it does; what is logged for
+    information (a token was refreshed, for each account) would bury them, and is left out.
+    """
     level = getattr(logging, settings.log_level)
+    if is_watched and level == logging.INFO:
+        level = logging.WARNING
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.log_json

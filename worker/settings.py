@@ -50,7 +50,7 @@ def share(text: str | float) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number <= 1:
-        raise ValueError("expected a share above 0 % and up to 100 %, such as 70%")
+        raise ValueError("expected a share above 0% and up to 100%, such as 70%")
     return number
 
 

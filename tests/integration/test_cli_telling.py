@@ -295,7 +295,7 @@ def test_tuning_is_shown_by_name_and_changed_with_a_reason(shell: Shell, store: 
     ("changes", "said"),
     [
         (("share=50%",), "tune needs a reason to change anything. Add --reason TEXT"),
-        (("share=0", *WHY), "expected more than 0% and up to 100%"),
+        (("share=0", *WHY), "expected a share above 0% and up to 100%"),
         (("shar=10%", *WHY), "no such thing to tune. Did you mean share?"),
         (("zz=?",), "Give one of share, max-rps, batch, max-failures"),
         (("share", *WHY), "no value. Such as share=…, or share=? to see"),

@@ -75,7 +75,7 @@ SETTINGS = [
     ("CRONOFY_CLIENT_ID", "", ("accounts", "check"), "Not set: CALPATCH_CRONOFY_CLIENT_ID"),
     ("RATE", "0/s", ("work",), "CALPATCH_RATE: 0/s: at least 1. Write it as in 50/s,500/min"),
     ("RATE", "0/s", ("limits",), "CALPATCH_RATE: 0/s"),
-    ("SHARE", "170%", SUBMIT, "CALPATCH_SHARE: expected a share above 0 % and up to 100 %"),
+    ("SHARE", "170%", SUBMIT, "CALPATCH_SHARE: expected a share above 0% and up to 100%"),
     ("RATE_MARGIN", "100", SUBMIT, "CALPATCH_RATE_MARGIN: expected at most 1s, such as 100ms"),
     ("BATCH_SIZE", "51", SUBMIT, "CALPATCH_BATCH_SIZE: "),
     ("LEASE", "soon", SUBMIT, "CALPATCH_LEASE: expected a duration such as 90s, 15m or 2h"),
@@ -303,7 +303,7 @@ def test_a_file_of_accounts_is_refused_whole(
 # ------------------------------------------------------------------- words that are wrong
 
 WORDS = [
-    (SUBMIT[:-1], 4, "nothing was submitted, nobody is there to ask. Add --yes to submit it"),
+    (SUBMIT[:-1], 4, "nothing was submitted, nobody is there to ask. Add --yes to submit"),
     ((*SUBMIT, "--wait", "soon"), 2, "--wait 'soon': expected a duration such as 90s, 15m or 2h"),
     (("sumbit",), 2, "No such command 'sumbit'. Did you mean 'submit'?"),
     (("status", "--lastest"), 2, "No such option: --lastest (Possible options: --latest)"),

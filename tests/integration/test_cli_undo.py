@@ -139,7 +139,7 @@ def test_a_retry_is_of_what_failed_or_had_no_turn(shell: Shell, store: Store) ->
     asked = shell("retry", "c_1")
     assert (asked.code, store.campaigns.get("key-c_1-retry")) == (HELD, None)
     assert "2 edits of c_1 would be tried again" in asked.err
-    assert asked.last_words.endswith("Add --yes to try them again")
+    assert asked.last_words.endswith("Add --yes to begin")
     assert shell("retry", "c_1", "--yes").code == 0
     retry = child(store, "key-c_1-retry")
     assert (retry.kind, retry.parent, retry.state) == ("retry", "c_1", CampaignState.RUNNING)

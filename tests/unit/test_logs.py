@@ -121,3 +121,20 @@ def test_a_name_is_told_as_it_is(printed: Callable[[], str], name: str) -> None:
     structlog.get_logger().info("chunk.left", chunk=name)
 
     assert json.loads(printed())["chunk"] == name
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [("DEBUG", ["debug", "info", "warning"]), ("INFO", ["warning"]), ("ERROR", [])],
+)
+def test_what_is_watched_tells_nothing_for_information_unless_it_is_debugged(
+    capsys: pytest.CaptureFixture[str], level: str, told: list[str]
+) -> None:
+    settings = Settings.model_validate({"log_json": True, "log_level": level})
+    logs.configure(settings, is_watched=True)
+    log = structlog.get_logger()
+    for each in ("debug", "info", "warning"):
+        getattr(log, each)("token.refreshed")
+    structlog.reset_defaults()
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["level"] for line in lines] == told

@@ -55,7 +55,7 @@ def test_shares_are_read(text: str | float, expected: float) -> None:
 @pytest.mark.parametrize("text", ["0", "0%", "101%", "70", "-1%", "nan", "half", "", "%", "7 0%"])
 def test_what_is_no_share_is_refused(text: str) -> None:
     """A share of 70 would be a limit exceeded seventy times."""
-    with pytest.raises(ValueError, match="expected a share above 0 % and up to 100 %"):
+    with pytest.raises(ValueError, match="expected a share above 0% and up to 100%"):
         share(text)
 
 

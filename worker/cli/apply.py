@@ -11,12 +11,12 @@ from worker.cli.context import find_campaign, look_at, opened_store
 from worker.cli.exits import ExitCode
 from worker.cli.follow import follow, reattach
 from worker.cli.options import JsonOption, WrongOption, reason_words, wait_seconds, wrong_option
-from worker.cli.person import confirmed, is_present, user_name
+from worker.cli.person import require_typed, user_name
 from worker.cli.show import give_plan
 from worker.cli.status import give_status
 from worker.cli.steer import CampaignOfAll, WhyOption
 from worker.cli.submit_options import AsyncOption, WaitOption, YesOption
-from worker.cli.talk import give, give_json, plural, tell
+from worker.cli.talk import give, give_json, tell
 from worker.cli.tuning import read_tuning
 from worker.intake.producer import announce
 from worker.model import Run
@@ -85,7 +85,8 @@ def apply(  # noqa: PLR0917 - a command line's options are its arguments
         found = find_campaign(store, campaign)
         run = read_tuning(words, planned_run(found.run, **given))
         if not yes:
-            _ask(settings, store, found.id)
+            view = give_plan(settings, store, found.id, as_json=False)
+            require_typed(view.changes, of="changes", to="begin", nothing="begun")
         _begin(settings, store, found.id, why=why, run=run, plan=plan)
         if wait_s is None:
             look, code = look_at(settings, store, found.id), ExitCode.OK
@@ -104,18 +105,6 @@ def _begin(
     tell(f"{begun.id} is approved and {state}")
     if note := announce(settings, store):
         tell(note)
-
-
-def _ask(settings: Settings, store: Store, campaign_id: str) -> None:
-    """Show the plan, and let only a person who types the number of changes go on."""
-    view = give_plan(settings, store, campaign_id, as_json=False)
-    if not is_present():
-        tell("calpatch: nothing was begun, nobody is there to ask. Add --yes to begin it")
-        raise typer.Exit(ExitCode.HELD)
-    question = f"Guests may get mail about each change. Type {view.changes} to begin: "
-    if not confirmed(question, answer=str(view.changes)):
-        tell("calpatch: nothing was begun. Type the number of changes to begin")
-        raise typer.Exit(ExitCode.HELD)
 
 
 def approve(
@@ -147,7 +136,7 @@ def reject(campaign: CampaignOfAll, *, reason: WhyOption, as_json: JsonOption = 
     if as_json:
         give_json({"campaign": found.id, "rejected": done})
     elif done:
-        give(f"The plan of {found.id} is rejected: {plural(found.total, 'edit')} not attempted")
+        give(f"The plan of {found.id} is rejected; nothing of it will be sent")
     else:
         state = str(found.state).replace("_", " ")
         tell(f"calpatch: {found.id} waits for no approval: it is {state}")

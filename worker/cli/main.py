@@ -134,7 +134,7 @@ def _start_logging() -> None:
     from worker.logs import configure
 
     try:
-        configure(Settings.load())
+        configure(Settings.load(), is_watched=True)
     except SettingsError:
         # The command itself reports it, unless it needs no settings at all (`--help`, `keys new`).
         return

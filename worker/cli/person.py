@@ -5,6 +5,11 @@ from __future__ import annotations
 import getpass
 import sys
 
+import typer
+
+from worker.cli.exits import ExitCode
+from worker.cli.talk import tell
+
 
 def user_name() -> str:
     """Return who is asking, for the audit."""
@@ -27,3 +32,18 @@ def confirmed(question: str, *, answer: str) -> bool:
     sys.stderr.write(question)
     sys.stderr.flush()
     return sys.stdin.readline().strip().replace(",", "") == answer
+
+
+def require_typed(number: int, *, of: str, to: str, nothing: str) -> None:
+    """Let only a person go on who types how many edits this is about. Raises Exit (held).
+
+    Called after what would happen was shown. `of` names what is counted, `to` what is begun, and
+    `nothing` what did not happen to any of it otherwise.
+    """
+    if not is_present():
+        tell(f"calpatch: nothing was {nothing}, nobody is there to ask. Add --yes to {to}")
+        raise typer.Exit(ExitCode.HELD)
+    question = f"Guests may get mail about each change. Type {number} to {to}: "
+    if not confirmed(question, answer=str(number)):
+        tell(f"calpatch: nothing was {nothing}. Type the number of {of} to {to}")
+        raise typer.Exit(ExitCode.HELD)

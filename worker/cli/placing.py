@@ -12,7 +12,7 @@ import typer
 from worker.cli.context import look_at, opened_store, pace_of
 from worker.cli.exits import ExitCode, exit_of
 from worker.cli.follow import follow, reattach
-from worker.cli.person import confirmed, is_present, user_name
+from worker.cli.person import require_typed, user_name
 from worker.cli.progress import bar
 from worker.cli.talk import give, give_json, plural, problems_object, tell, tell_error
 from worker.cli.validate import described
@@ -139,7 +139,9 @@ def _of_edits(
     with bar("Checking the file", total=given.size, shown=shown) as progress:
         checked = check(given, accounts=store.accounts.subs(), progress=progress)
     if not asked.yes:
-        _ask(settings, checked, order)
+        for line in (*described(checked), forecast(settings, checked, order)):
+            tell(line)
+        require_typed(checked.rows, of="edits", to="submit", nothing="submitted")
 
     def save() -> Submitted:
         with bar("Saving the edits", total=checked.rows, shown=shown) as progress:
@@ -198,19 +200,6 @@ class _Previous:
                     raise
                 tell(f"Waiting for the run before this one, {busy.campaign_id}")
                 follow(self._settings, self._store, busy.campaign_id, wait_s=left_s)
-
-
-def _ask(settings: Settings, checked: Checked, order: Order) -> None:
-    """Show what would happen, and let only a person who types the number of edits go on."""
-    for line in (*described(checked), forecast(settings, checked, order)):
-        tell(line)
-    if not is_present():
-        tell("calpatch: nothing was submitted, nobody is there to ask. Add --yes to submit it")
-        raise typer.Exit(ExitCode.HELD)
-    question = f"Guests may get mail about each change. Type {checked.rows} to submit: "
-    if not confirmed(question, answer=str(checked.rows)):
-        tell("calpatch: nothing was submitted. Type the number of edits to submit them")
-        raise typer.Exit(ExitCode.HELD)
 
 
 def forecast(settings: Settings, checked: Checked, order: Order) -> str:

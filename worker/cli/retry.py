@@ -19,7 +19,7 @@ from worker.cli.options import (
     wait_seconds,
     wrong_option,
 )
-from worker.cli.person import confirmed, is_present, user_name
+from worker.cli.person import require_typed, user_name
 from worker.cli.plan import WAIT_S, follow_plan, tell_next_step
 from worker.cli.show import give_plan
 from worker.cli.status import give_status
@@ -102,24 +102,14 @@ def _saved(settings: Settings, store: Store, child: Child, *, yes: bool) -> Camp
     """Save it; what is not planned begins at once, so that a person is asked first."""
     edits = f"{plural(child.count, 'edit')} of {child.parent.id}"
     if not (yes or child.order.is_planned):
-        _ask(f"{edits} would be tried again", child.count)
+        tell(f"{edits} would be tried again")
+        require_typed(child.count, of="edits", to="begin", nothing="saved")
     made = child.submit(settings, store)
     done = "are tried again" if made.created else "are being tried again already,"
     tell(f"{edits} {done} as {made.campaign.id}")
     if made.note:
         tell(made.note)
     return made.campaign
-
-
-def _ask(what: str, count: int) -> None:
-    tell(what)
-    if not is_present():
-        tell("calpatch: nothing was saved, nobody is there to ask. Add --yes to try them again")
-        raise typer.Exit(ExitCode.HELD)
-    question = f"Guests may get mail about each change. Type {count} to begin: "
-    if not confirmed(question, answer=str(count)):
-        tell("calpatch: nothing was saved. Type the number of edits to try them again")
-        raise typer.Exit(ExitCode.HELD)
 
 
 def _planned(

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from worker.cli.options import WrongOption
+from worker.intake.terms import calls_a_second
 from worker.model import Run
 from worker.rules import parse_threshold
+from worker.settings import share
 
 #: how a name ends whose value is asked for
 ASKED = "=?"
 #: edits that one request carries at most
 MOST_BATCH = 50
-#: calls a second
-LEAST_RPS, MOST_RPS = 0.1, 10_000
+
+T = TypeVar("T")
 
 
 def read_tuning(changes: Sequence[str], run: Run) -> Run:
@@ -58,42 +60,19 @@ def _require_known(name: str, change: str) -> None:
         raise WrongOption(f"tune {change[:60]!r}: no such thing to tune", next_step=hint)
 
 
-def _share(text: str) -> float | None:
-    if text == "none":
-        return None
-    number = text.removesuffix("%")
-    try:
-        share = float(number) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise ValueError("expected more than 0% and up to 100%, such as 50%")
-    return share
-
-
-def _rps(text: str) -> float | None:
-    if text == "none":
-        return None
-    try:
-        calls = float(text)
-    except ValueError:
-        calls = 0.0
-    if not LEAST_RPS <= calls <= MOST_RPS:
-        raise ValueError(f"expected calls a second, {LEAST_RPS:g} to {MOST_RPS:,}")
-    return calls
-
-
-def _batch(text: str) -> int | None:
-    if text == "none":
-        return None
+def _batch(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_BATCH:
         raise ValueError(f"expected 1 to {MOST_BATCH} edits")
     return int(text)
 
 
+def _unless_none(read: Callable[[str], T]) -> Callable[[str], T | None]:
+    return lambda text: None if text == "none" else read(text)
+
+
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "share": ("share", _share),
-    "max-rps": ("max_rps", _rps),
-    "batch": ("batch_size", _batch),
+    "share": ("share", _unless_none(share)),
+    "max-rps": ("max_rps", _unless_none(calls_a_second)),
+    "batch": ("batch_size", _unless_none(_batch)),
     "max-failures": ("max_failures", parse_threshold),
 }

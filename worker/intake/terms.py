@@ -18,7 +18,7 @@ from worker.intake.news import notify_of
 from worker.intake.order import Order
 from worker.model import Policy
 from worker.rules import parse_cap, parse_moment, parse_threshold, parse_window
-from worker.settings import share as parse_share
+from worker.settings import share
 
 T = TypeVar("T")
 
@@ -195,8 +195,8 @@ def _run(terms: Terms) -> tuple[dict[str, Any], Fraction | None]:
         "max_people": _count("--max-people", terms.max_people, least=0),
         "canary": _count("--canary", terms.canary, least=1),
         "max_failures": _read("--max-failures", terms.max_failures, parse_threshold),
-        "share": _read("--share", terms.share, parse_share),
-        "max_rps": _read("--rate", terms.rate, _rps),
+        "share": _read("--share", terms.share, share),
+        "max_rps": _read("--rate", terms.rate, calls_a_second),
         "windows": tuple(_needed("--window", each, parse_window) for each in terms.window) or None,
         "deadline": _read("--deadline", terms.deadline, moment),
     }
@@ -219,7 +219,8 @@ def _day(text: str) -> date:
     return found
 
 
-def _rps(text: str) -> float:
+def calls_a_second(text: str) -> float:
+    """Return a rate. Raises ValueError, whose message says what is expected."""
     try:
         calls = float(text)
     except ValueError:

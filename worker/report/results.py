@@ -23,11 +23,11 @@ from pathlib import Path
 
 import msgspec
 
-from worker.errors import NotFound, SettingsError, WorkerError
+from worker.errors import NotFound, WorkerError
 from worker.model import CODE_HELP, EditState, Image
 from worker.report.cells import guarded
 from worker.report.columns import FILES, OPEN, RESULT_COLUMNS, SUCCEEDED, file_of
-from worker.report.sheet import Sheet, Written
+from worker.report.sheet import Sheet, Written, writing
 from worker.report.shown import start_and_end, tzid_of, utc
 from worker.report.snapshot import Snapshot
 from worker.report.summary import Summary, summary_of
@@ -62,28 +62,22 @@ def write_results(
             f"The outcomes of {look.campaign.id} were pruned on {look.campaign.pruned_at:%Y-%m-%d}",
             next_step=f"`calpatch status {look.campaign.id}` has their counts",
         )
-    try:
+    next_step = "Give another folder with --out"
+    with writing("The results", folder, next_step=next_step), ExitStack() as opened:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with ExitStack() as opened:
-            sheets = _Sheets(folder, look, only=only, opened=opened)
-            seen = _fill(sheets, store.reading.outcomes(look.campaign.id))
-            _check(look, seen)
-            summary = summary_of(
-                look,
-                files=sheets.place(),
-                seen=seen,
-                only=tuple(only),
-                chunk_heads=store.audit.chunk_heads(look.campaign.id) if look.has_ended else "",
-            )
-            last = opened.enter_context(Sheet(folder, "summary.json"))
-            last.write(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n")
-            last.place()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SettingsError(
-            f"The results cannot be written to {folder} ({reason})",
-            next_step="Give another folder with --out",
-        ) from error
+        sheets = _Sheets(folder, look, only=only, opened=opened)
+        seen = _fill(sheets, store.reading.outcomes(look.campaign.id))
+        _check(look, seen)
+        summary = summary_of(
+            look,
+            files=sheets.place(),
+            seen=seen,
+            only=tuple(only),
+            chunk_heads=store.audit.chunk_heads(look.campaign.id) if look.has_ended else "",
+        )
+        last = opened.enter_context(Sheet(folder, "summary.json"))
+        last.write(msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n")
+        last.place()
     return summary
 
 

@@ -6,12 +6,27 @@ import csv
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from msgspec import Struct
+
+from worker.errors import SettingsError
+
+
+@contextmanager
+def writing(what: str, to: Path, *, next_step: str) -> Iterator[None]:
+    """Raise SettingsError for what cannot be written while this is open, full disks included."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SettingsError(
+            f"{what} cannot be written to {to} ({reason})", next_step=next_step
+        ) from error
 
 
 class Written(Struct, frozen=True, kw_only=True):

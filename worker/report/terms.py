@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from worker.model import Run, Threshold, Window
-from worker.rules import find_zone, format_seconds, format_threshold
+from worker.rules import find_zone, format_hours, format_seconds, format_threshold
 from worker.store import Campaign
 
 
@@ -99,8 +99,7 @@ def _told_hours(run: Run, zone: str) -> Iterator[str]:
 
 def written(window: Window) -> str:
     """Return hours as the command line takes them."""
-    since, until = (f"{each // 60:02}:{each % 60:02}" for each in (window.since, window.until))
-    return f"{since}-{until}@{window.tzid}"
+    return f"{format_hours(window)}@{window.tzid}"
 
 
 class _Between(Struct):

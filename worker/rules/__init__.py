@@ -37,7 +37,7 @@ from worker.rules.decisions import (
 )
 from worker.rules.forecast import Calls, Load, calls_needed, loads_of
 from worker.rules.hosts import is_private
-from worker.rules.hours import is_open, opens_at, parse_window
+from worker.rules.hours import format_hours, is_open, opens_at, parse_window
 from worker.rules.images import FIELDS, changed, differences, missing, normalised, same_when
 from worker.rules.matching import matches, starts_within, utc_days
 from worker.rules.patterns import check_replace, compiled
@@ -171,6 +171,7 @@ __all__ = [
     "differences",
     "final_campaign_state",
     "find_zone",
+    "format_hours",
     "format_seconds",
     "format_shift",
     "format_threshold",

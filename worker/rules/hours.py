@@ -46,6 +46,12 @@ def parse_window(text: str) -> Window:
     return Window(since=since, until=until, tzid=tzid)
 
 
+def format_hours(window: Window) -> str:
+    """Return the hours of a window without its zone, such as 20:00-06:00."""
+    since, until = (f"{each // 60:02}:{each % 60:02}" for each in (window.since, window.until))
+    return f"{since}-{until}"
+
+
 def is_open(run: Run, now: datetime) -> bool:
     """Tell whether a campaign may send at this moment (aware).
 

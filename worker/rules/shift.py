@@ -143,11 +143,21 @@ def _moved_on_the_clock(
 ) -> Timed | Ambiguous:
     start = _end_moved(when.start, delta, tzid=tzid or when.start_tzid, policy=policy)
     end = _end_moved(when.end, delta, tzid=tzid or when.end_tzid, policy=policy)
+    return with_ends(when, start, end)
+
+
+def with_ends(
+    when: Timed, start: datetime | Ambiguous, end: datetime | Ambiguous
+) -> Timed | Ambiguous:
+    """Return an event from one to the other end, each read off a clock of its own.
+
+    A change of the clocks between them can eat a short event whole and give a length to one
+    without, and two zones may turn its ends round: ambiguous (order).
+    """
     if isinstance(start, Ambiguous):
         return start
     if isinstance(end, Ambiguous):
         return end
-    # A clock change can eat a short event whole, and give a length to one without.
     if end < start or (end == start) != (when.end == when.start):
         return Ambiguous(why="order")
     return replace(when, start=start, end=end)

@@ -27,7 +27,7 @@ from worker.model import (
 )
 from worker.rules.images import TEXTS, plain, same_text, with_lf
 from worker.rules.patterns import replaced
-from worker.rules.shift import NotForAllDay, moved
+from worker.rules.shift import NotForAllDay, moved, with_ends
 from worker.rules.zones import Ambiguous, find_zone, local_time, resolved
 
 
@@ -150,14 +150,7 @@ def _in_zone(when: When, op: InZone, *, policy: Policy) -> When | Unplaced:
         return shown
     start = _same_clock(when.start, when.start_tzid, op.tzid, policy=policy)
     end = _same_clock(when.end, when.end_tzid, op.tzid, policy=policy)
-    if isinstance(start, Ambiguous):
-        return start
-    if isinstance(end, Ambiguous):
-        return end
-    # Two zones, or a change of the clocks between the ends, may turn them round.
-    if end < start or (end == start) != (when.end == when.start):
-        return Ambiguous(why="order")
-    return replace(shown, start=start, end=end)
+    return with_ends(shown, start, end)
 
 
 def _same_clock(

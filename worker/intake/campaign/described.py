@@ -8,6 +8,7 @@ from typing import Final
 from worker.intake.campaign.value import CampaignFile
 from worker.intake.campaign.wording import changed, clock, listed, number, selected, span
 from worker.model import Policy, Run, Threshold, Window
+from worker.rules import format_hours
 
 _CONFLICT: Final = {
     "skip": "what somebody changes in the meantime is left to them",
@@ -93,5 +94,4 @@ def _measures(threshold: Threshold) -> Iterator[str]:
 
 def _hours(window: Window) -> str:
     """Returns hours of the day as a file has them."""
-    since, until = (f"{each // 60:02}:{each % 60:02}" for each in (window.since, window.until))
-    return f"{since}-{until} in {window.tzid}"
+    return f"{format_hours(window)} in {window.tzid}"

@@ -9,7 +9,6 @@ from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 
-from worker.errors import SettingsError
 from worker.report.lines import line_of, status_of_line
 from worker.report.page.markup import Html, tag
 from worker.report.page.parts import (
@@ -23,7 +22,7 @@ from worker.report.page.parts import (
 )
 from worker.report.page.tables import Table, drawn, new_tables, table_of
 from worker.report.plan import BEFORE, PlanView, planned_at, view_of
-from worker.report.sheet import Sheet
+from worker.report.sheet import Sheet, writing
 from worker.report.snapshot import Pace
 from worker.report.tally import Totals
 from worker.store import Campaign, Store
@@ -57,17 +56,13 @@ def write_page(store: Store, campaign: Campaign, path: Path, *, about: About) ->
     tables = new_tables(has_begun=campaign.state not in BEFORE)
     _fill(store, campaign, totals, tables)
     view = view_of(store, campaign, totals, pace=about.pace, chunk_size=about.chunk_size)
-    try:
-        with Sheet(path.parent, path.name) as sheet:
-            for piece in pieces(view, totals, tables, about=about):
-                sheet.write(piece)
-            sheet.place()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SettingsError(
-            f"The page cannot be written to {path} ({reason})",
-            next_step="Give another file with --html",
-        ) from error
+    with (
+        writing("The page", path, next_step="Give another file with --html"),
+        Sheet(path.parent, path.name) as sheet,
+    ):
+        for piece in pieces(view, totals, tables, about=about):
+            sheet.write(piece)
+        sheet.place()
     return view
 
 
