@@ -5,6 +5,7 @@ Between the commands the calendars are looked at: what the commands say is not w
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -168,6 +169,8 @@ def test_an_office_moves_and_moves_back(fleet: Fleet) -> None:
     fleet.control("faults", None, method="DELETE")
     assert "paused" in walk.upto("calpatch status").out
     walk.upto("calpatch results")
+    kept = json.loads((fleet.folder / "moved" / "summary.json").read_text(encoding="utf-8"))
+    assert len(kept["plan"]["approvals"]) == 2
     moved = events(fleet)
     changed = {key for key in before if moved[key] != before[key]}
     assert len(changed) > 20

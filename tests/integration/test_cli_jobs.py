@@ -70,6 +70,8 @@ def test_a_run_is_named_by_its_day_and_told_in_one_line(shell: Shell, store: Sto
     assert (campaign.kind, campaign.job, str(campaign.job_date)) == (
         "direct", "nightly", "2026-11-23",
     )  # fmt: skip
+    told = shell("status", "--json").json
+    assert (told["job"], told["job_date"]) == ("nightly", "2026-11-23")
 
 
 def test_the_next_night_waits_for_this_one(shell: Shell, store: Store) -> None:

@@ -130,6 +130,7 @@ def _object(campaign: Campaign) -> dict[str, object]:
         "total": campaign.total,
         "parent": campaign.parent,
         "job": campaign.job,
+        "job_date": campaign.job_date,
         "submitted_at": campaign.submitted_at,
         "finished_at": campaign.finished_at,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 
 from msgspec import Struct
 
@@ -70,6 +70,7 @@ class Status(Struct, frozen=True, kw_only=True):
     `limiter` is None when Redis could not be asked, with `limiter_fault` saying why. Times are UTC.
     `percent` is of a plan's lines while it is made. `stopped` tells who ended it before its end,
     `parent` is the campaign that it undoes or tries again, `children` are those that do so to it.
+    `job` is whose run it is, of the day `job_date`; "" and None for what is no run of a job.
     """
 
     campaign: str
@@ -92,6 +93,8 @@ class Status(Struct, frozen=True, kw_only=True):
     tuning: dict[str, str]
     held_if: str
     parent: str | None
+    job: str
+    job_date: date | None
     children: tuple[Kin, ...]
     api_calls: Calls
     limiter: LimiterUse | None
@@ -128,6 +131,8 @@ def status_of(look: Snapshot) -> Status:
         tuning=tuning_of(campaign.run),
         held_if=failures_that_hold(campaign.run.max_failures),
         parent=campaign.parent,
+        job=campaign.job,
+        job_date=campaign.job_date,
         children=tuple(map(kin_of, around.children)),
         api_calls=calls_of(look.calls),
         limiter=limiter_use(look.limiter) if look.limiter else None,

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from msgspec import Struct, structs
 
 from worker.model import FINAL, EditState
+from worker.report.around import Deed, stopped_by
+from worker.report.facts import PlanFacts, plan_facts
 from worker.report.sheet import Written
 from worker.report.snapshot import Snapshot
 from worker.report.status import Calls, Counts, LimiterUse, calls_of, limiter_use
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """One export. `is_partial`: the campaign still ran, so that open.csv may change yet.
+    """One export. `plan` has the hash that was approved, by whom and why; None for what had none.
+
+    `stopped` tells who ended it early, `parent` the campaign that it undoes or tries again, `job`
+    whose run of which day it was ("" and None otherwise). `is_partial`: the campaign still ran, so
+    that open.csv may change yet.
 
     `digest` is of content and policy, `audit_head` the last entry of the campaign's own chain, and
     `chunk_heads` the digest over its chunks' chains, once it has ended: `calpatch audit verify
@@ -33,6 +39,11 @@ class Summary(Struct, frozen=True, kw_only=True):
     source: str
     digest: str
     policy: dict[str, Any]
+    plan: PlanFacts | None
+    stopped: Deed | None
+    parent: str | None
+    job: str
+    job_date: date | None
     is_partial: bool
     only: tuple[str, ...]
     counts: Counts
@@ -68,6 +79,11 @@ def summary_of(
         source=campaign.source,
         digest=campaign.digest,
         policy=structs.asdict(campaign.policy),
+        plan=plan_facts(look),
+        stopped=stopped_by(look.around),
+        parent=campaign.parent,
+        job=campaign.job,
+        job_date=campaign.job_date,
         is_partial=not look.has_ended,
         only=only,
         counts=_counts(seen),

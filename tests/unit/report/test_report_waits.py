@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from worker.report import (
     why_it_waits,
 )
 from worker.report.around import Around
+from worker.report.summary import summary_of
 from worker.store import AuditRow, Freeze, Store
 
 ALIVE = {"clock": 0.4, "worker:host:1": 0.4}
@@ -196,6 +197,22 @@ def test_a_large_plan_says_who_must_approve_it(store: Store) -> None:
     facts = status_of(look).plan
     assert facts is not None
     assert ([each.by for each in facts.approvals], facts.needs_second_person) == (["bob"], False)
+
+
+def test_the_summary_keeps_who_approved_what_and_who_stopped_it(store: Store) -> None:
+    """Whoever holds the file years later need not ask the database."""
+    deeds = (approval("bob"), deed("campaign.cancelling", reason="wrong week"))
+    look = standing(
+        store, _S.CANCELLED, deeds=deeds, plan_hash=HASH, parent="c_0",
+        job="rooms", job_date=date(2126, 6, 1),
+    )  # fmt: skip
+    kept = msgspec.json.decode(msgspec.json.encode(summary_of(look, files=(), seen={})))
+    assert kept["plan"]["plan"] == f"sha256:{HASH}"
+    assert [(each["by"], each["reason"]) for each in kept["plan"]["approvals"]] == [
+        ("bob", "looked at it")
+    ]
+    assert (kept["stopped"]["by"], kept["stopped"]["reason"]) == ("ann", "wrong week")
+    assert (kept["parent"], kept["job"], kept["job_date"]) == ("c_0", "rooms", "2126-06-01")
 
 
 @pytest.mark.parametrize(
