@@ -19,6 +19,7 @@ _OTHER_NAMES: Final = {
     "timezone": ("tzid",),
     "time_zone": ("tzid",),
     "tz": ("tzid",),
+    "zone": ("tzid",),
     "group": ("labels",),
     "tenant": ("labels",),
     "regex": ("pattern",),
