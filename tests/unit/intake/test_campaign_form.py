@@ -76,7 +76,7 @@ FILES: dict[str, tuple[str | bytes, *tuple[str, ...]]] = {
     "a key that belongs elsewhere, where another one is meant": (
         between("{from: 2026-03-01, to: 2026-04-30, zone: Europe/Paris}"),
         (
-            'line 5, column 46, select.between.zone: unknown key (did you mean "tzid"?); '
+            'line 5, column 47, select.between.zone: unknown key (did you mean "tzid"?); '
             "correct or remove it"
         ),
     ),
