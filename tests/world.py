@@ -356,6 +356,15 @@ async def a_world(
             world.audit_run()
 
 
+def a_limiter(rate: str, clock: Clock) -> CappedLimiter:
+    """Return a limiter in memory, of which campaigns may have parts."""
+
+    def capped(_name: str, part: Rate) -> MemoryLimiter:
+        return MemoryLimiter(rate=part, clock=clock)
+
+    return CappedLimiter(MemoryLimiter(rate=parse_rate(rate), clock=clock), capped)
+
+
 @asynccontextmanager
 async def an_engine(
     settings: Settings, *, store: Store, owner: str = "test:1", clock: Clock | None = None
@@ -369,19 +378,14 @@ async def an_engine(
         patience_s=5.0,
     )
     clock = clock or SystemClock()
-    limiter = MemoryLimiter(rate=parse_rate(settings.rate), share=1.0, clock=clock)
-
-    def capped(_name: str, rate: Rate) -> MemoryLimiter:
-        return MemoryLimiter(rate=rate, share=1.0, clock=clock)
-
-    both = CappedLimiter(limiter, capped)
+    limiter = a_limiter(settings.rate, clock)
     async with open_session(limits) as session:
         with ThreadPoolExecutor(4) as threads:
             breakers = Breakers(clock=clock, herald=herald_of(store, threads))
             yield Engine(
                 store=store,
-                client=Cronofy(session, both, clock=clock, limits=limits, breakers=breakers),
-                limiter=both,
+                client=Cronofy(session, limiter, clock=clock, limits=limits, breakers=breakers),
+                limiter=limiter,
                 vault=Vault(settings.keys),
                 clock=clock,
                 settings=settings,

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.world import ACCOUNT, World, a_world
+from tests.world import ACCOUNT, World, a_limiter, a_world
 from worker import points
 from worker.clock import SystemClock
 from worker.cronofy import CallCount, ClientLimits, Cronofy, open_session
 from worker.engine import Engine
 from worker.errors import NotPermitted, SettingsError, Unavailable
-from worker.limits import MemoryLimiter, WaitTooLong, parse_rate
+from worker.limits import WaitTooLong
 from worker.model import AccountStatus
 from worker.run import run_chunk
 from worker.simulator import Fault
@@ -72,7 +72,7 @@ async def another_process(world: World) -> AsyncIterator[Engine]:
     limits = ClientLimits(batch_counts_as="one", queue_s=5.0)
     async with open_session(limits) as session:
         clock = SystemClock()
-        limiter = MemoryLimiter(rate=parse_rate("2000/s"), clock=clock)
+        limiter = a_limiter("2000/s", clock)
         client = Cronofy(session, limiter, clock=clock, limits=limits)
         yield replace(world.engine, client=client, limiter=limiter, owner="test:2")
 

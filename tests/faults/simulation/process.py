@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults.simulation.clock import RUNNING, SimulatedClock
 from tests.faults.simulation.network import Wire
+from tests.world import a_limiter
 from worker.cronofy import ClientLimits, Cronofy
 from worker.dispatch import RUN_CHUNK, relay
 from worker.engine import Engine
 from worker.errors import StoreUnavailable, WorkerError
-from worker.limits import CappedLimiter, MemoryLimiter, parse_rate
 from worker.run import run_chunk
 from worker.store import Claim
 from worker.sweep import sweep
@@ -69,8 +69,7 @@ class Process:
     def _engine(self, skew_s: float) -> Engine:
         world = self.world
         clock = SimulatedClock(world.loop, skew_s=skew_s, began_s=world.rng.uniform(0, 1e6))
-        shared = MemoryLimiter(rate=parse_rate("200/s"), clock=clock)
-        limiter = CappedLimiter(shared, lambda _, rate: MemoryLimiter(rate=rate, clock=clock))
+        limiter = a_limiter("200/s", clock)
         return Engine(
             store=world.store,
             client=Cronofy(Wire(self), limiter, clock=clock, limits=LIMITS),  # type: ignore[arg-type]
