@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
 from typing import Annotated, Any
 
 import typer
@@ -19,15 +19,17 @@ from worker.cli.submit_options import AsyncOption, WaitOption, YesOption
 from worker.cli.talk import give, give_json, tell
 from worker.cli.tuning import read_tuning
 from worker.intake.producer import announce
+from worker.intake.terms import hours_in, moment, read_term
 from worker.model import Run
 from worker.planning import planned_run
-from worker.rules import parse_moment, parse_window
 from worker.settings import Settings
 from worker.store import Store
 
 PlanOption = Annotated[
-    str, typer.Option("--plan", help="The plan's sha256 as shown; another one is refused.")
+    str | None, typer.Option("--plan", help="The plan's sha256 as shown; another one is refused.")
 ]
+#: as much of a plan's hash as is shown, or more
+_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{16,64})…?", re.ASCII)
 
 
 def register(app: typer.Typer) -> None:
@@ -44,11 +46,14 @@ def apply(  # noqa: PLR0917 - a command line's options are its arguments
     campaign: CampaignOfAll,
     reason: WhyOption,
     yes: YesOption = False,
-    plan: PlanOption = "",
+    plan: PlanOption = None,
     at: Annotated[str | None, typer.Option(help="Not before: 2026-02-25T20:00+01:00.")] = None,
     deadline: Annotated[str | None, typer.Option(help="Not after.")] = None,
     window: Annotated[
         list[str] | None, typer.Option(help="Hours in which to send: 20:00-06:00@Europe/Paris.")
+    ] = None,
+    quiet: Annotated[
+        list[str] | None, typer.Option(help="Hours in which nobody gets mail, in the same form.")
     ] = None,
     canary: Annotated[
         int | None, typer.Option(min=1, help="So many first; the rest when they are proven.")
@@ -69,13 +74,14 @@ def apply(  # noqa: PLR0917 - a command line's options are its arguments
     """
     if wait is not None and in_background:
         raise WrongOption("--wait and --async exclude each other", next_step="Give one of them")
-    wait_s, why = wait_seconds(wait), reason_words(reason)
+    wait_s, why, hashed = wait_seconds(wait), reason_words(reason), _hash(plan)
     tuned = {"share": share, "max-rps": rate, "max-failures": max_failures}
     words = [f"{name}={value}" for name, value in tuned.items() if value is not None]
     given: dict[str, Any] = {
-        "at": _moment("--at", at),
-        "deadline": _moment("--deadline", deadline),
-        "windows": tuple(_window(each) for each in window) if window else None,
+        "at": read_term("--at", at, moment),
+        "deadline": read_term("--deadline", deadline, moment),
+        "windows": hours_in("--window", window or ()),
+        "quiet": hours_in("--quiet", quiet or ()),
         "canary": canary,
         "max_changes": max_changes,
         "max_people": max_people,
@@ -87,7 +93,7 @@ def apply(  # noqa: PLR0917 - a command line's options are its arguments
         if not yes:
             view = give_plan(settings, store, found.id, as_json=False)
             require_typed(view.changes, of="changes", to="begin", nothing="begun")
-        _begin(settings, store, found.id, why=why, run=run, plan=plan)
+        _begin(settings, store, found.id, why=why, run=run, plan=hashed)
         if wait_s is None:
             look, code = look_at(settings, store, found.id), ExitCode.OK
             tell(f"To follow it: {reattach(found.id)}")
@@ -111,14 +117,14 @@ def approve(
     campaign: CampaignOfAll,
     *,
     reason: WhyOption,
-    plan: PlanOption = "",
+    plan: PlanOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Agree to a plan as a second person; `calpatch apply` begins it."""
-    why = reason_words(reason)
+    why, hashed = reason_words(reason), _hash(plan)
     with opened_store(Settings.load()) as store:
         found = find_campaign(store, campaign)
-        store.plans.approve(found.id, actor=user_name(), reason=why, plan=plan)
+        store.plans.approve(found.id, actor=user_name(), reason=why, plan=hashed)
         names = [each.actor for each in store.plans.approvals(found)]
     if as_json:
         give_json({"campaign": found.id, "plan": found.plan_hash, "approved_by": names})
@@ -143,20 +149,14 @@ def reject(campaign: CampaignOfAll, *, reason: WhyOption, as_json: JsonOption = 
         raise typer.Exit(ExitCode.HELD)
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = parse_moment(text)
-    except ValueError as wrong:
-        raise wrong_option(option, text, str(wrong)) from wrong
-    if not isinstance(found, datetime) or found.tzinfo is None:
-        raise wrong_option(option, text, "expected a time with its offset: 2026-02-25T20:00+01:00")
-    return found.astimezone(UTC)
+def _hash(plan: str | None) -> str:
+    """Return what a plan's hash has to begin with; "" where none was asked for.
 
-
-def _window(text: str) -> Any:
-    try:
-        return parse_window(text)
-    except ValueError as wrong:
-        raise wrong_option("--window", text, str(wrong)) from wrong
+    Raises WrongOption, for an empty one as well: a script whose variable is empty means some plan.
+    """
+    if plan is None:
+        return ""
+    found = _HASH.fullmatch(plan.strip().lower())
+    if found is None:
+        raise wrong_option("--plan", plan, "expected a plan's sha256, as `calpatch show` has it")
+    return found[1]

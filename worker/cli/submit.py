@@ -25,6 +25,7 @@ from worker.cli.submit_options import (
     PastOption,
     PeopleOption,
     PreviousOption,
+    QuietOption,
     RateOption,
     ReasonOption,
     RepeatOption,
@@ -74,6 +75,7 @@ def submit(  # noqa: PLR0917 - a command line's options are its arguments
     share: ShareOption = None,
     rate: RateOption = None,
     window: WindowOption = None,
+    quiet: QuietOption = None,
     deadline: DeadlineOption = None,
     webhook: WebhookOption = None,
     notify: NotifyOption = None,
@@ -93,7 +95,8 @@ def submit(  # noqa: PLR0917 - a command line's options are its arguments
         dst_fold=dst_fold, verify=verify, allow_repeat=allow_repeat, job=job, day=day,
         catch_up=catch_up, max_changes=tuple(max_changes or ()), max_people=max_people,
         canary=canary, max_failures=max_failures, share=share, rate=rate,
-        window=tuple(window or ()), deadline=deadline, webhook=webhook, notify=words_in(notify),
+        window=tuple(window or ()), quiet=tuple(quiet or ()), deadline=deadline, webhook=webhook,
+        notify=words_in(notify),
     )  # fmt: skip
     asked = Asked(
         file=file, format=format_, terms=terms, yes=yes, wait_s=wait_seconds(wait),

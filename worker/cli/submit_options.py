@@ -119,6 +119,10 @@ WindowOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(help="Hours in which to send: 20:00-06:00@Europe/Paris.", rich_help_panel=_CAPS),
 ]
+QuietOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="Hours in which nobody gets mail, in the same form.", rich_help_panel=_CAPS),
+]
 DeadlineOption: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Not after: 2026-11-24T06:00+01:00.", rich_help_panel=_CAPS),

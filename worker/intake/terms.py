@@ -5,7 +5,7 @@ Both ways have the same names, the same checks and the same sentences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -16,7 +16,7 @@ from msgspec import Struct, field, structs
 from worker.errors import WrongOption
 from worker.intake.news import notify_of
 from worker.intake.order import Order
-from worker.model import Policy
+from worker.model import Policy, Window
 from worker.rules import parse_cap, parse_moment, parse_threshold, parse_window
 from worker.settings import share
 
@@ -53,6 +53,7 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     share: str | float | None = None
     rate: str | float | None = None
     window: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
     deadline: str | None = None
     job: str | None = None
     day: str | None = field(default=None, name="for")
@@ -158,7 +159,7 @@ def wanted_of(terms: Terms, *, user: str, hosts: Collection[str]) -> Wanted:
         policy=policy_of(terms),
         run=run,
         job=_words("--job", terms.job, longest=LONGEST_JOB) or "",
-        day=_read("--for", terms.day, _day),
+        day=read_term("--for", terms.day, _day),
         catch_up=terms.catch_up,
         median=median,
         notify=notify_in(terms, hosts=hosts),
@@ -187,18 +188,19 @@ def policy_of(terms: Terms) -> Policy:
 
 def _run(terms: Terms) -> tuple[dict[str, Any], Fraction | None]:
     """Return what is said of how it is carried out, and the median that caps it."""
-    caps = [_read("--max-changes", str(each), parse_cap) for each in terms.max_changes]
+    caps = [read_term("--max-changes", str(each), parse_cap) for each in terms.max_changes]
     counts = [each for each in caps if isinstance(each, int)]
     medians = [each for each in caps if isinstance(each, Fraction)]
     said = {
         "max_changes": min(counts, default=None),
         "max_people": _count("--max-people", terms.max_people, least=0),
         "canary": _count("--canary", terms.canary, least=1),
-        "max_failures": _read("--max-failures", terms.max_failures, parse_threshold),
-        "share": _read("--share", terms.share, share),
-        "max_rps": _read("--rate", terms.rate, calls_a_second),
-        "windows": tuple(_needed("--window", each, parse_window) for each in terms.window) or None,
-        "deadline": _read("--deadline", terms.deadline, moment),
+        "max_failures": read_term("--max-failures", terms.max_failures, parse_threshold),
+        "share": read_term("--share", terms.share, share),
+        "max_rps": read_term("--rate", terms.rate, calls_a_second),
+        "windows": hours_in("--window", terms.window),
+        "quiet": hours_in("--quiet", terms.quiet),
+        "deadline": read_term("--deadline", terms.deadline, moment),
     }
     run = {name: value for name, value in said.items() if value is not None}
     return run, min(medians, default=None)
@@ -230,7 +232,13 @@ def calls_a_second(text: str) -> float:
     return calls
 
 
-def _read(option: str, value: object, read: Callable[[str], T]) -> T | None:
+def hours_in(option: str, texts: Sequence[str]) -> tuple[Window, ...] | None:
+    """Return hours of the day; None where there are none. Raises WrongOption."""
+    return tuple(_needed(option, each, parse_window) for each in texts) or None
+
+
+def read_term(option: str, value: object, read: Callable[[str], T]) -> T | None:
+    """Return what an option's value means; None for none. Raises WrongOption."""
     return None if value is None else _needed(option, value, read)
 
 
