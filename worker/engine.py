@@ -193,6 +193,11 @@ class _Page:
     done: asyncio.Future[None]
 
 
+def call_rows(counted: CallCount) -> list[CallRow]:
+    """Return counted calls as they are stored."""
+    return [CallRow(route, status, count) for (route, status), count in counted.calls.items()]
+
+
 class Hold:
     """A leased chunk, kept alive in the background; every effect asks `check` first.
 
@@ -312,9 +317,7 @@ class Hold:
 
     def take_calls(self) -> list[CallRow]:
         """Return the calls counted since the last time."""
-        rows = [
-            CallRow(route, status, count) for (route, status), count in self.calls.calls.items()
-        ]
+        rows = call_rows(self.calls)
         self.calls.calls.clear()
         return rows
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 import msgspec
 
 from worker.app import open_engine
+from worker.engine import call_rows
 from worker.errors import Held
 from worker.intake import Checked, Input
 from worker.intake.campaign import CampaignFile
@@ -82,7 +83,7 @@ def plan_campaign(
         content = sha256(f"{campaign.digest()} {found.digest} {limit} {sample}".encode())
         submitted = submit_lines(
             settings, store, spool, order, content=content.hexdigest(), source=source,
-            columns=COLUMNS,
+            columns=COLUMNS, calls=call_rows(found.calls),
         )  # fmt: skip
     finally:
         spool.close()

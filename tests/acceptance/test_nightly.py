@@ -214,15 +214,19 @@ transform:
     calls = requests(fleet)
     assert fleet.calpatch(*night, "--for", "2026-11-23").returncode == first.returncode
     assert requests(fleet) == calls
+    assert _calls(fleet) == calls
 
     second = fleet.calpatch(*night, "--for", "2026-11-24")
     assert second.returncode == 9, second.stderr
     assert writes(fleet) == changed
+    assert _calls(fleet) == requests(fleet) - calls
+    calls = requests(fleet)
 
     campaign.write_text(text.replace("accounts: all", "accounts: all\n  match: {summary: Nope}"))
     nothing = fleet.calpatch(*night, "--for", "2026-11-25")
     assert nothing.returncode == 9, nothing.stderr
     assert " completed: 0 edits: nothing to do; " in nothing.stdout
+    assert _calls(fleet) == requests(fleet) - calls > 0
 
     campaign.write_text(
         text.replace(" (C)", " (D)") + "run: {approval: {second_person_above: 3}}\n"
@@ -231,6 +235,13 @@ transform:
     assert two.returncode == 4
     assert "more than the 3 that one person may begin" in two.stdout
     assert writes(fleet) == changed
+
+
+def _calls(fleet: Fleet) -> int:
+    """Return the calls that the newest campaign is said to have made, the selection's included."""
+    ended = fleet.calpatch("status", "--latest", "--json")
+    found: int = json.loads(ended.stdout)["api_calls"]["total"]
+    return found
 
 
 @pytest.mark.slow

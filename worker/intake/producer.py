@@ -11,7 +11,7 @@ never stored twice. Messages go out afterwards: what Redis does not take is anno
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -24,7 +24,7 @@ from worker.intake.order import Order, Submitted
 from worker.intake.passes import Checked, check
 from worker.intake.source import Input, open_input
 from worker.settings import Settings
-from worker.store import EditRow, NewCampaign, Spool, Store
+from worker.store import CallRow, EditRow, NewCampaign, Spool, Store
 
 __all__ = [
     "Order",
@@ -98,10 +98,12 @@ def submit_lines(
     content: str,
     source: str,
     columns: tuple[str, ...],
+    calls: Sequence[CallRow] = (),
     progress: Progress | None = None,
 ) -> Submitted:
     """Store and announce lines that are known to be right; `content` is the digest of all.
 
+    `calls` were made to find them, and are the campaign's.
     Raises SettingsError where somebody is to be told, and nothing is there to sign it with.
     """
     if order.notify:
@@ -112,7 +114,7 @@ def submit_lines(
         columns=columns, policy=order.policy, lane=order.lane, kind=order.kind, run=order.run,
         is_planned=order.is_planned, parent=order.parent, job=order.job, job_date=order.job_date,
         catch_up=order.catch_up, max_changes_median=order.max_changes_median, spec=order.spec,
-        notify=order.notify,
+        notify=order.notify, calls=tuple(calls),
     )  # fmt: skip
     campaign, created = store.campaigns.submit(
         new,

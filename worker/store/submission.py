@@ -21,6 +21,7 @@ from worker.store.held import find_held
 from worker.store.placing import NewChunk, Places, place
 from worker.store.settling import settle
 from worker.store.spool import Spool
+from worker.store.steps import write_calls
 from worker.store.tables import campaigns
 from worker.store.values import EditRow, NewCampaign, Note
 
@@ -69,6 +70,7 @@ def store_campaign(
     _insert(
         database, connection, new=new, campaign_id=campaign_id, image_key=image_key, total=total
     )
+    write_calls(database, connection, calls=new.calls, campaign_id=campaign_id)
     with spool_in(database, connection, spool) as cursor:
         if find_held(database, connection, cursor=cursor, count=total, copies=copies):
             places = place(spool.accounts, cursor, count=total, size=chunk_size)

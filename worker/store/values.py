@@ -98,6 +98,8 @@ class NewCampaign:
     spec: str = ""
     #: JSON model.Notify; "" tells nobody
     notify: str = ""
+    #: made before it was stored, to select its lines
+    calls: tuple[CallRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
