@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from hypothesis import HealthCheck, settings
 
 from worker.embedded import PostgresServer, ValkeyServer, postgres_server, valkey_server
@@ -34,6 +35,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Have each test begin without the logging that a command of the one before has set up."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+
 
 _connect, _connect_ex = socket.socket.connect, socket.socket.connect_ex
 

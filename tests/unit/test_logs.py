@@ -24,7 +24,6 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     levels = {name: logging.getLogger(name).level for name in ("celery", "kombu", "asyncio")}
     logs.configure(Settings.model_validate({"log_json": True, "log_level": "INFO"}))
     yield lambda: capsys.readouterr().err
-    structlog.reset_defaults()
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 
@@ -135,6 +134,5 @@ def test_what_is_watched_tells_nothing_for_information_unless_it_is_debugged(
     log = structlog.get_logger()
     for each in ("debug", "info", "warning"):
         getattr(log, each)("token.refreshed")
-    structlog.reset_defaults()
     lines = capsys.readouterr().err.splitlines()
     assert [json.loads(line)["level"] for line in lines] == told

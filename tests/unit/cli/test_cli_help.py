@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -55,7 +54,6 @@ def test_the_top_says_where_to_begin(capsys: pytest.CaptureFixture[str]) -> None
     from worker.cli.main import run
 
     assert run([]) == 2
-    structlog.reset_defaults()
     assert "Begin with: calpatch demo" in capsys.readouterr().out
 
 

@@ -76,7 +76,6 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
         raise structlog.DropEvent
 
     caplog.set_level(logging.DEBUG)
-    structlog.reset_defaults()  # whoever configured it before may have wanted no DEBUG
     structlog.configure(processors=[structlog.processors.format_exc_info, note])
     yield lines
     lines += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
