@@ -116,7 +116,7 @@ def sends_again_whatever_it_reads(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(settle, "reconcile", blind)
 
 
-@mutant(Walks(terms=walks.Terms(hasty=True), at=68))
+@mutant(Walks(terms=walks.Terms(hasty=True), at=33))
 def reads_too_early(patched: pytest.MonkeyPatch) -> None:
     """In doubt an old value is believed at once, although the write may not show yet."""
     patched.setattr(settle, "_has_settled", lambda *_: True)
@@ -177,7 +177,7 @@ def proves_by_the_target_alone(patched: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- the store
 
 
-@mutant(Walks("sleep", at=34))
+@mutant(Walks("sleep", at=59))
 def writes_without_a_fence(patched: pytest.MonkeyPatch) -> None:
     """Whoever knows the chunk's id may write about it, whatever the epoch."""
     patched.setattr(
@@ -211,7 +211,7 @@ def never_gives_up_a_deadly_edit(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(queue.Queue, "take_apart", lambda *_: False)
 
 
-@mutant(Storms(22))
+@mutant(Storms(40))
 def poisons_what_is_on_its_way(patched: pytest.MonkeyPatch) -> None:
     """The edit on which workers die has failed, whether or not its write has left."""
     real = poison.text
@@ -222,7 +222,7 @@ def poisons_what_is_on_its_way(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(poison, "text", text)
 
 
-@mutant(Storms(141, most=400))
+@mutant(Storms(336, most=400))
 def lets_two_refresh(patched: pytest.MonkeyPatch) -> None:
     """Nobody waits for the one who refreshes: the second trade voids the first one's tokens."""
     patched.setattr(accounts.Accounts, "take_refresh", lambda *_, **__: True)
