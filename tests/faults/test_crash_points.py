@@ -20,7 +20,7 @@ from msgspec import structs
 from tests.faults.lives import End, Lives, Order, lives, plain
 from tests.world import HOUR, World, a_world
 from worker.embedded import ValkeyServer
-from worker.model import Patch, Policy
+from worker.model import Patch, Policy, Run
 from worker.simulator import Behaviour
 
 #: databases that share the points of a walk
@@ -44,6 +44,8 @@ class Scenario:
     patches: Mapping[int, Patch]
     settings: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    #: how it is carried out once it is planned; None has it sent at once
+    run: Run | None = None
     #: the access token has run out
     is_stale: bool = False
     chunk_size: int = 200
@@ -65,6 +67,14 @@ SCENARIOS = {
         settings={"batch_size": 1},
         policy=Policy(verify="none"),
         is_stale=True,
+    ),
+    # Planned first; begins by itself, with one that goes first and must be proven.
+    "planned": Scenario(
+        patches={number: Patch(move=HOUR) for number in range(3)} | {7: Patch(move=HOUR)},
+        settings={"batch_size": 2},
+        run=Run(is_automatic=True, canary=1),
+        chunk_size=2,
+        untouched=(7,),
     ),
 }
 
@@ -131,6 +141,7 @@ class Stage:
             calendar_id=calendar,
             policy=self._scenario.policy,
             chunk_size=self._scenario.chunk_size,
+            run=self._scenario.run,
         )
 
     def _check_writes(self, where: str) -> None:
