@@ -18,9 +18,11 @@ from tests.faults.simulation.people import PATCHES, after
 from tests.faults.simulation.stage import Stage, a_stage
 from tests.faults.simulation.storm import storm
 from tests.faults.simulation.world import a_world
+from worker.model import Run
 
 STORMS = 30
 EXAMPLES = 25
+WITH_A_CANARY = Run(is_automatic=True, canary=1)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,15 @@ def test_no_other_fault_at_any_effect_changes_an_outcome(stage: Stage, what: str
     assert found.faults >= found.runs > 20
 
 
-@pytest.mark.parametrize("terms", [walks.Terms(verify="none"), walks.Terms(hasty=True)], ids=str)
+@pytest.mark.parametrize(
+    "terms",
+    [walks.Terms(verify="none"), walks.Terms(hasty=True), walks.Terms(run=WITH_A_CANARY)],
+    ids=["unproven", "hasty", "planned"],
+)
 def test_a_crash_changes_no_outcome_whatever_the_terms(stage: Stage, terms: walks.Terms) -> None:
-    """Unproven campaigns read in doubt as well; a rescue that comes too early waits."""
+    """Unproven campaigns read in doubt as well; a rescue that comes too early waits; what is
+    planned is sent once, and no other edit before the canary.
+    """
     found = walks.singles(stage, every=5, terms=terms)
     assert found.wrongs == []
     assert found.faults == found.runs > 10

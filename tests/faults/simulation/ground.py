@@ -15,7 +15,7 @@ from tests.faults.simulation.clock import BEGIN, SimulatedLoop
 from tests.faults.simulation.people import an_event
 from tests.faults.simulation.provider import Line, Provider
 from tests.faults.simulation.stage import Stage
-from worker.model import Patch, Policy, Shift
+from worker.model import Patch, Policy, Run, Shift
 from worker.settings import Settings
 from worker.simulator import SIM_CLIENT_ID, SIM_CLIENT_SECRET, Behaviour
 from worker.simulator.values import Account, Calendar, Key, Profile
@@ -53,6 +53,10 @@ class Ground:
         #: what was asked, by line
         self.asked: dict[Line, Patch] = {}
         self.campaigns: list[str] = []
+        #: those that were planned first
+        self.planned: set[str] = set()
+        #: how many edits go first, until somebody decides otherwise
+        self.canaries: dict[str, int] = {}
 
     def now(self) -> datetime:
         """Return the true time."""
@@ -93,9 +97,9 @@ class Ground:
 
     def submit(
         self, patches: Mapping[int, Patch], *, chunk_size: int = 3, verify: str = "all",
-        hinted: bool = True,
+        hinted: bool = True, run: Run | None = None, on_conflict: str = "skip",
     ) -> str:  # fmt: skip
-        """Store a campaign over numbered events."""
+        """Store a campaign over numbered events; with `run` it is planned, and begins by itself."""
         name = f"c{len(self.campaigns) + 1}"
         rows = [
             self._row(line, number, patch, hinted=hinted)
@@ -103,12 +107,16 @@ class Ground:
         ]
         new = NewCampaign(
             key=name, digest=name, reason="test", owner="test", source="test", columns=("n",),
-            policy=Policy(verify=verify),
+            policy=Policy(verify=verify, on_conflict=on_conflict), run=run or Run(),
+            is_planned=run is not None,
         )  # fmt: skip
         self.store.campaigns.submit(
             new, rows, campaign_id=name, image_key=b"k" * 32, chunk_size=chunk_size
         )
         self.campaigns.append(name)
+        if run is not None:
+            self.planned.add(name)
+            self.canaries[name] = run.canary
         self.asked |= {(name, row.line_no): patches[int(row.ref)] for row in rows}
         return name
 

@@ -142,7 +142,11 @@ def _contradictions(world: World, outcome: Outcome, sent: list[Sent]) -> Iterato
         yield "says verified, but no write took effect"
     if outcome.state is EditState.VERIFIED and not meddled and taken and not _shows(world, line):
         yield "says verified, but the event shows something else"
-    if outcome.state is EditState.CONFLICT and not meddled:
+    # A plan may also find what another campaign has made of the event since.
+    others = outcome.campaign_id in world.planned and any(
+        one.line not in {None, line} for one in past
+    )
+    if outcome.state is EditState.CONFLICT and not (meddled or others):
         yield "tells of a conflict with nobody"
     if outcome.code in AUTHORIZATION and not world.may_lose_authorization:
         yield "lost the account without a cause"

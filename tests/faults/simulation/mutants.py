@@ -17,10 +17,10 @@ from tests.faults.simulation import walks
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.storm import storm
 from worker import engine, verify
-from worker.model import Code, EditState, Image
+from worker.model import CampaignState, Code, EditState, Image
 from worker.rules import Accepted, Answer, Ended, InDoubt, NotTaken, SendAgain, Verdict, next_try
 from worker.run import apply, settle, work
-from worker.store import accounts, chunks, poison, queue, steps, waiting
+from worker.store import accounts, chunks, gates, poison, queue, steps, waiting
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -90,7 +90,7 @@ def sends_without_an_intent(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(apply, "_intended", lambda *args: (real(*args)[0], []))
 
 
-@mutant(Walks(at=44))
+@mutant(Walks(at=62))
 def resolves_the_shift_anew(patched: pytest.MonkeyPatch) -> None:
     """In doubt the shift is applied to what the event shows now, not the stored target sent."""
 
@@ -106,7 +106,7 @@ def resolves_the_shift_anew(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(settle, "reconcile", anew)
 
 
-@mutant(Walks(at=44))
+@mutant(Walks(at=62))
 def sends_again_whatever_it_reads(patched: pytest.MonkeyPatch) -> None:
     """In doubt the same bytes are sent again, without a look at the event."""
 
@@ -122,7 +122,7 @@ def reads_too_early(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(settle, "_has_settled", lambda *_: True)
 
 
-@mutant(Storms())
+@mutant(Storms(25))
 def takes_a_doubt_for_a_refusal(patched: pytest.MonkeyPatch) -> None:
     """An answer that never came means that nothing was taken."""
 
@@ -146,13 +146,29 @@ def believes_a_promise(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(apply, "next_try", trusting)
 
 
-@mutant(Storms())
+@mutant(Storms(16))
 def goes_on_after_a_cancellation(patched: pytest.MonkeyPatch) -> None:
     """Who has begun does not ask again whether the campaign still runs."""
     patched.setattr(work.Work, "may_send", property(lambda _: True))
 
 
-@mutant(Walks("sleep", at=32))
+@mutant(Storms(122))
+def begins_while_everything_is_frozen(patched: pytest.MonkeyPatch) -> None:
+    """A plan that is complete begins, whoever has stopped everything."""
+    patched.setattr(gates, "first_state", lambda *_: (CampaignState.RUNNING, ""))
+
+
+@mutant(Storms())
+def lets_all_go_with_the_canary(patched: pytest.MonkeyPatch) -> None:
+    """Nothing is held back."""
+
+    def all_of_it(_database: Any, connection: Any, *, campaign: Any) -> None:
+        gates.release_held(connection, campaign.id)
+
+    patched.setattr(gates, "set_apart", all_of_it)
+
+
+@mutant(Walks("sleep", at=59))
 def trusts_its_lease_for_ever(patched: pytest.MonkeyPatch) -> None:
     """A process that wakes up does not look how long it slept."""
     patched.setattr(engine.Hold, "is_held", property(lambda _: True))
@@ -164,7 +180,7 @@ def touches_what_is_locked(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(import_module("worker.rules.bars"), "event_bar", lambda _: None)
 
 
-@mutant(Storms())
+@mutant(Storms(3))
 def proves_by_the_target_alone(patched: pytest.MonkeyPatch) -> None:
     """A read-back that shows nothing proves the edit."""
 
@@ -177,7 +193,7 @@ def proves_by_the_target_alone(patched: pytest.MonkeyPatch) -> None:
 # ---------------------------------------------------------------- the store
 
 
-@mutant(Walks("sleep", at=59))
+@mutant(Walks("sleep", at=32))
 def writes_without_a_fence(patched: pytest.MonkeyPatch) -> None:
     """Whoever knows the chunk's id may write about it, whatever the epoch."""
     patched.setattr(
@@ -211,7 +227,7 @@ def never_gives_up_a_deadly_edit(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(queue.Queue, "take_apart", lambda *_: False)
 
 
-@mutant(Storms(40))
+@mutant(Storms(76))
 def poisons_what_is_on_its_way(patched: pytest.MonkeyPatch) -> None:
     """The edit on which workers die has failed, whether or not its write has left."""
     real = poison.text
@@ -222,7 +238,7 @@ def poisons_what_is_on_its_way(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(poison, "text", text)
 
 
-@mutant(Storms(336, most=400))
+@mutant(Storms(203, most=900))
 def lets_two_refresh(patched: pytest.MonkeyPatch) -> None:
     """Nobody waits for the one who refreshes: the second trade voids the first one's tokens."""
     patched.setattr(accounts.Accounts, "take_refresh", lambda *_, **__: True)

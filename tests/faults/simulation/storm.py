@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from tests.faults.simulation.ground import LONGEST_LAG_S
 from tests.faults.simulation.judge import Verdict, judge
 from tests.faults.simulation.network import FAULTS
@@ -13,12 +15,14 @@ from tests.faults.simulation.people import EDITABLE, KINDS, MEDDLING, PATCHES
 from tests.faults.simulation.process import OUTAGES, Process
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.world import PLANS, World, a_world
-from worker.model import FINAL
+from worker.model import FINAL, Run
 from worker.simulator import Fault
 from worker.simulator.acts import Act, Drop, Late, Reply
 from worker.simulator.faults import Match
 
 STEPS = 60
+#: planned first, and begun by itself
+PLANNED = Run(is_automatic=True)
 MOST_CAMPAIGNS = 6
 
 #: What may become of one write of a batch.
@@ -86,6 +90,8 @@ def submit(world: World, rng: random.Random) -> None:
         chunk_size=rng.choice([1, 3, 8]),
         verify=rng.choice(["all", "all", "none"]),
         hinted=rng.random() < 0.7,
+        run=rng.choice([None, None, PLANNED, replace(PLANNED, canary=rng.randint(1, 3))]),
+        on_conflict=rng.choice(["skip", "rebase", "force"]),
     )
 
 
@@ -147,6 +153,14 @@ def _cancel(world: World, rng: random.Random) -> None:
     world.cancel(rng.choice(world.campaigns))
 
 
+def _pause(world: World, rng: random.Random) -> None:
+    world.pause(rng.choice(world.campaigns))
+
+
+def _resume(world: World, rng: random.Random) -> None:
+    world.resume(rng.choice(world.campaigns))
+
+
 def _connect(world: World, rng: random.Random) -> None:
     """Cut a person's calendar provider off, or connect it again."""
     account = rng.choice(list(world.sim.accounts.values()))
@@ -174,6 +188,10 @@ _WEIGHTED: dict[str, tuple[float, Any]] = {
     "meddle": (2, _meddle),
     "refuse": (1, _refuse),
     "cancel": (0.8, _cancel),
+    "pause": (1, _pause),
+    "resume": (2, _resume),
+    "freeze all": (0.3, lambda world, _: world.freeze_all()),
+    "unfreeze all": (0.6, lambda world, _: world.unfreeze_all()),
     "connect": (0.3, _connect),
     "submit": (4, submit),
 }

@@ -16,6 +16,7 @@ from tests.faults.simulation.people import PATCHES
 from tests.faults.simulation.provider import Line
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.world import World, a_world
+from worker.model import Run
 
 SEED = 7
 #: The events' kinds, and what is asked of each.
@@ -41,6 +42,8 @@ class Terms:
     verify: str = "all"
     #: chunks are taken up again so soon that what was sent does not show yet
     hasty: bool = False
+    #: how it is carried out once it is planned; None has it sent at once
+    run: Run | None = None
 
 
 @dataclass(slots=True)
@@ -81,17 +84,17 @@ def walk(stage: Stage, plans: Plans | None = None, terms: Terms = Terms()) -> Wa
         behaviour |= {"lag_s": LONGEST_LAG_S, "lag_max_s": LONGEST_LAG_S}
         changed = {"lease": 3.0}
     with a_world(stage, seed=SEED, behaviour=behaviour, **changed) as world:
-        _begin(world, terms.verify)
+        _begin(world, terms)
         world.plans.update(plans or {})
         world.drain(slowest_s=1.0 if terms.hasty else 60.0)
         return Walk(plans or {}, judge(world), world.effects)
 
 
-def _begin(world: World, verify: str) -> None:
+def _begin(world: World, terms: Terms) -> None:
     world.add_account(1)
     numbers = [world.add_event(kind) for kind, _ in LINES]
     patches = {number: PATCHES[LINES[number][1]] for number in numbers}
-    world.submit(patches, chunk_size=3, verify=verify)
+    world.submit(patches, chunk_size=3, verify=terms.verify, run=terms.run)
 
 
 def singles(stage: Stage, what: str = "death", *, every: int = 1, terms: Terms = Terms()) -> Found:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: A campaign's own bound, and the deaths of workers, which use up none: three make a chunk
 #: poisonous, and each half of it may kill as often again.
 MOST_ATTEMPTS = 5 + 6
-#: Seconds after which nothing of a cancelled campaign leaves any more (faults row 24).
-CANCELLED_S = 5.0
+#: Seconds after which nothing of a stopped campaign leaves any more (faults row 24).
+STOPPED_S = 5.0
 #: Answers that say for sure that a write was not taken.
 NOT_TAKEN = frozenset({401, 429})
 
@@ -37,6 +37,7 @@ _EDITS = (
     "SELECT campaign_id, line_no, chunk_id, account, calendar_id, event_uid, state, attempts,"
     " before, target FROM edits"
 )
+_PASSED = "SELECT 1 FROM audit WHERE campaign_id = ? AND action = 'campaign.canary_passed'"
 _CHUNKS = "SELECT id, state, lease_owner, lease_until, epoch FROM chunks"
 
 
@@ -120,10 +121,15 @@ class Watch:
             self.note(f"{name} went from {was.state} to {now.state}")
         if now.attempts > MOST_ATTEMPTS:
             self.note(f"{name} was tried {now.attempts} times")
-        if was.target is not None and _ends(was.target) != _ends(now.target):
+        # What is planned takes over what people change in other fields, until it leaves.
+        is_bound = was.target is not None and arrow[0] is not EditState.PENDING
+        if is_bound and _ends(was.target) != _ends(now.target):
             self.note(f"{name} has got another target")
-        if process is not self.world.ticker:
-            self._fenced(name, process, chunk)
+        if process is self.world.ticker:
+            return
+        if now == was._replace(chunk=now.chunk) and (chunk is None or chunk.state != "running"):
+            return  # what nobody holds is put into another chunk: a canary's edits, poison's halves
+        self._fenced(name, process, chunk)
 
     def _fenced(self, name: str, process: Process, chunk: ChunkRow | None) -> None:
         """A worker writes about a chunk only under the lease and epoch that it holds."""
@@ -159,18 +165,23 @@ class Watch:
         line = (row.campaign, row.line_no)
         sent = Sent(line=line, key=key, body=body, at=self.world.loop.time(), by=by.name)
         self._intended(row, sent)
-        self._not_cancelled(row, by)
+        self._not_stopped(row, by)
+        self._not_before_the_canary(line)
         for earlier in self.sent.get(line, ()):
             self._repeats(earlier, sent, shown_at=by.reads.get(sub, -1.0))
         self.sent.setdefault(line, []).append(sent)
         return sent
 
     def _open_edit(self, sub: str, key: Key) -> EditRow | None:
+        """Return the edit whose write this must be: one that intends to, if there is any."""
+        found = None
         for row in self.edits.values():
-            is_it = (row.account, row.calendar_id, row.event_uid) == (sub, *key)
-            if is_it and EditState(row.state) not in FINAL:
-                return row
-        return None
+            if (row.account, row.calendar_id, row.event_uid) == (sub, *key):
+                if row.state == EditState.SENDING:
+                    return row
+                if found is None and EditState(row.state) not in FINAL:
+                    found = row
+        return found
 
     def _intended(self, row: EditRow, sent: Sent) -> None:
         """Before it left, SQL said so: sending, with both images, under a lease that holds."""
@@ -184,12 +195,32 @@ class Watch:
         if chunk is None or chunk.owner != sent.by or (chunk.until or "") < now:
             self.note(f"{name} was sent by {sent.by}, which does not hold its chunk")
 
-    def _not_cancelled(self, row: EditRow, by: Process) -> None:
-        at = self.world.cancelled.get(row.campaign)
-        if at is None or by.disturbed_at >= at:
-            return  # a process that was frozen, or without SQL, could not know
-        if self.world.loop.time() > at + CANCELLED_S:
-            self.note(f"{row.campaign} line {row.line_no} left long after it was cancelled")
+    def _not_stopped(self, row: EditRow, by: Process) -> None:
+        stops = {
+            "it was cancelled": self.world.cancelled.get(row.campaign),
+            "it was paused": self.world.paused.get(row.campaign),
+            "everything was frozen": self.world.frozen_at,
+        }
+        for what, at in stops.items():
+            if at is None or by.disturbed_at >= at:
+                continue  # a process that was frozen, or without SQL, could not know
+            if self.world.loop.time() > at + STOPPED_S:
+                self.note(f"{row.campaign} line {row.line_no} left long after {what}")
+
+    def _not_before_the_canary(self, line: Line) -> None:
+        """So many edits go first, and no other before they are proven, or found untouchable."""
+        campaign, name = line[0], f"{line[0]} line {line[1]}"
+        size = self.world.canaries.get(campaign, 0)
+        if not size:
+            return
+        first = {other for other in self.sent if other[0] == campaign}
+        if not self.world.stage.outside.execute(_PASSED, (campaign,)).fetchone():
+            if len(first | {line}) > size:
+                self.note(f"{name} left, which is more than the canary of {size}")
+            return
+        if {self.edits[other].state for other in first} - {"verified", "skipped", "unchanged"}:
+            self.note(f"{name} left before its canary was proven")
+        del self.world.canaries[campaign]
 
     def _repeats(self, earlier: Sent, again: Sent, *, shown_at: float) -> None:
         """Say what is wrong with sending a line's write once more."""

@@ -11,7 +11,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -26,11 +26,11 @@ from tests.faults.simulation.provider import Line
 from tests.faults.simulation.stage import Stage
 from tests.faults.simulation.watch import Watch, seconds_of
 from worker import points
+from worker.errors import Held
 from worker.model import ENDED, CampaignState, Patch
 from worker.simulator.calls import Call
 from worker.simulator.faults import Fault as ItemFault
 from worker.simulator.values import Key
-from worker.store import Note
 
 #: Simulated seconds within which every campaign ends once nothing goes wrong any more: an account
 #: that is parked last waits half an hour, a proof a quarter.
@@ -38,6 +38,8 @@ ENOUGH_S = 3 * 3600.0
 #: What may befall a process at an effect: it dies, it freezes for longer than its lease, or the
 #: transaction (this one or its next) fails at its commit, or has its answer lost.
 PLANS = ("death", "sleep", "rolled_back", "unanswered")
+#: of everything that people do
+WHO = {"actor": "test", "reason": "test"}
 SLEEP_S = 26.0  # the lease and a little: another process is in the middle of the work then
 #: Seconds after which a process that has asked for new tokens has surely stored them.
 REFRESH_S = 65.0
@@ -60,8 +62,11 @@ class World(Ground):
         self.watch = Watch(self)
         self.network = Network(self)
         self.broker = Broker(self)
-        #: when campaigns were cancelled
+        #: when campaigns were stopped: cancelled for good, or paused until they are resumed
         self.cancelled: dict[str, float] = {}
+        self.paused: dict[str, float] = {}
+        #: since when everything is
+        self.frozen_at: float | None = None
         #: how often what has gone wrong
         self.faults: Counter[str] = Counter()
         #: lines on which a process died, froze, or was left without SQL
@@ -150,14 +155,40 @@ class World(Ground):
             self.sim.edit_as_user(*key, **meddled(event, what))
 
     def cancel(self, campaign_id: str) -> None:
-        """Do what a cancellation does."""
-        campaign = self.store.campaigns.get(campaign_id)
-        if campaign is None or campaign.state in ENDED or campaign_id in self.cancelled:
-            return
-        self.count("cancelled")
-        note = Note(actor="test", action="campaign.cancelling")
-        self.store.campaigns.move(campaign_id, CampaignState.CANCELLING, note=note)
-        self.cancelled[campaign_id] = self.loop.time()
+        """Cancel a campaign that has not ended."""
+        with suppress(Held):
+            if self.store.steering.cancel(campaign_id, **WHO):
+                self.count("cancelled")
+                self.cancelled[campaign_id] = self.loop.time()
+        self.watch.look()
+
+    def pause(self, campaign_id: str) -> None:
+        """Pause a campaign that may be paused."""
+        with suppress(Held):
+            if self.store.steering.pause(campaign_id, **WHO):
+                self.count("paused")
+                self.paused[campaign_id] = self.loop.time()
+
+    def resume(self, campaign_id: str) -> None:
+        """Let a campaign go on that is paused, or held."""
+        with suppress(Held):
+            if self.store.steering.resume(campaign_id, **WHO):
+                self.paused.pop(campaign_id, None)
+                self.canaries.pop(campaign_id, None)
+        self.watch.look()
+
+    def freeze_all(self) -> None:
+        """Pause all campaigns, and let none begin."""
+        self.count("all frozen")
+        self.frozen_at = self.loop.time() if self.frozen_at is None else self.frozen_at
+        for campaign_id in self.store.steering.freeze(**WHO):
+            self.paused[campaign_id] = self.loop.time()
+
+    def unfreeze_all(self) -> None:
+        """End the freeze."""
+        self.frozen_at = None
+        for campaign_id in self.store.steering.unfreeze(**WHO) or ():
+            self.paused.pop(campaign_id, None)
 
     def fault(self, what: str, kind: str = "any") -> None:
         """Have the next call of a kind go wrong."""
@@ -188,12 +219,15 @@ class World(Ground):
         for process in [self.ticker, *self.workers]:
             process.outages.clear()
             self.thaw(process)
+        self.unfreeze_all()
         self.healed_at = self.loop.time()
 
     def drain(self, *, slowest_s: float = 60.0) -> None:
-        """Go on until every campaign has ended, or should have."""
+        """Go on until every campaign has ended, or should have; somebody resumes what is held."""
         until, pause_s = self.loop.time() + ENOUGH_S, 1.0
         while not self.has_ended and self.loop.time() < until:
+            for campaign_id in self._waiting:
+                self.resume(campaign_id)
             # Where nothing happens the clock may as well be slow.
             pause_s = 1.0 if self.round(pause_s) else min(2 * pause_s, slowest_s)
         self.wait(60.0)
@@ -203,6 +237,11 @@ class World(Ground):
         """Tell whether all campaigns have."""
         rows = self.stage.outside.execute("SELECT state FROM campaigns")
         return all(CampaignState(state) in ENDED for (state,) in rows)
+
+    @property
+    def _waiting(self) -> list[str]:
+        rows = self.stage.outside.execute("SELECT id FROM campaigns WHERE state = 'paused'")
+        return [name for (name,) in rows]
 
     @property
     def recovery_s(self) -> float:
