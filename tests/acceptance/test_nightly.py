@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -235,6 +236,29 @@ transform:
     assert two.returncode == 4
     assert "more than the 3 that one person may begin" in two.stdout
     assert writes(fleet) == changed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_worker_that_dies_while_it_submits_loses_nothing(fleet: Fleet) -> None:
+    """Before anything is stored, and after: the message comes again, and is the same key twice."""
+    files = ("commit.before.jsonl", "commit.after.jsonl", "publish.after.jsonl")
+    fleet.workers[0].kill()
+    for file in files:
+        rows(fleet, file, room=file)
+        sender = block("celery").replace("crm.jsonl", file).replace('"crm"', f'"{file}"')
+        sender = sender.replace("redis://127.0.0.1:6379/0", fleet.environ["CALPATCH_REDIS_URL"])
+        assert run(fleet, sys.executable, "-c", sender).returncode == 0
+    for _ in files:
+        assert fleet.start_worker(app="tests.doomed").wait(timeout=60) == -signal.SIGKILL
+    fleet.start_worker(app="tests.doomed")
+    for file in files:
+        _wait_for((fleet.folder / f"{file}.result.json").exists, within_s=60)
+    submitted = fleet.store.campaigns.newest()
+    assert sorted(each.job for each in submitted) == sorted(files)
+    for each in submitted:
+        assert fleet.calpatch("status", each.id, "--watch").returncode == 0
+    assert not fleet.store.audit.verify()[1]
 
 
 def _calls(fleet: Fleet) -> int:
