@@ -3,7 +3,8 @@
 `python -m tests.migration.golden` writes those of this version, once, when it is released; they are
 never changed afterwards. A version's folder has the rows of a campaign that was stopped in the
 middle, with every state that an edit can wait in, the provider's calendars at that moment, the
-messages as they lay in Redis, and a wheel.
+messages as they lay in Redis, and a wheel; from 0.3.0 on a plan that waits for its approval as
+well, and one that waits for its canary.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from typing import Any
 
 import msgspec
 import redis
-from sqlalchemy import MetaData, Table, select
+from sqlalchemy import MetaData, Table, select, text
 
 from tests.world import ACCOUNT, HOUR, World, a_world
 from worker import __version__
 from worker.dispatch import Publisher, message_lists, relay
 from worker.embedded import valkey_server
-from worker.model import Patch, Policy
+from worker.model import CampaignState, Patch, Policy, Run
 from worker.run import run_chunk
 from worker.settings import Settings
 from worker.simulator import Behaviour, Fault, Simulator
@@ -45,6 +46,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "golden"
 #: numbered by the database itself
 _OWN_NUMBERS = frozenset({"audit", "calls"})
+#: seconds that its plans hold: databases have the time of whoever takes over
+LONG_S = 10**9
 _STORED = "%Y-%m-%d %H:%M:%S.%f"
 
 
@@ -168,7 +171,33 @@ async def _half_done(world: World) -> list[str]:
         await run_chunk(world.engine, f"{campaign}.{number}")  # in doubt, and taken or not
     await asyncio.sleep(0.1)
     world.store.chunks.claim(f"{campaign}.6", owner="gone:1", lease_s=1.0)  # of a dead worker
-    return [earlier, campaign, again]
+    return [earlier, campaign, again, await _unapproved(world), await _behind_its_canary(world)]
+
+
+async def _unapproved(world: World) -> str:
+    """Leave a plan that waits for its approval."""
+    world.add_event(14)
+    world.add_event(15)
+    campaign = world.submit([14, 15], key="planned", run=Run(plan_holds_s=LONG_S))
+    await run_chunk(world.engine, f"{campaign}.1")
+    assert world.state_of(campaign) is CampaignState.AWAITING_APPROVAL
+    return campaign
+
+
+async def _behind_its_canary(world: World) -> str:
+    """Leave a plan that has begun, with one edit that is sent, and two that wait for its proof."""
+    for number in (16, 17, 18):
+        world.add_event(number)
+    campaign = world.submit(
+        [16, 17, 18], key="canary", run=Run(plan_holds_s=LONG_S, is_automatic=True, canary=1)
+    )
+    await run_chunk(world.engine, f"{campaign}.1")
+    assert world.state_of(campaign) is CampaignState.RUNNING
+    with world.store.database.read() as connection:
+        due = text("SELECT id FROM chunks WHERE campaign_id = :id AND retry_at IS NULL")
+        [chunk] = connection.execute(due, {"id": campaign}).scalars().all()
+    await run_chunk(world.engine, chunk)
+    return campaign
 
 
 def _provider(world: World, campaigns: list[str]) -> bytes:
