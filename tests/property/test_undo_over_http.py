@@ -314,8 +314,10 @@ class Town:
         elif undo.state == "mismatch":
             assert theirs, seen  # it was given back, and then they came
         else:
+            was = edit.before
             assert undo.code in UNSENDABLE, seen
-            assert not alone.summary.strip() or len(alone.description) > 4096, seen
+            assert was is not None, seen
+            assert not was.summary.strip() or len(was.description) > 4096, seen
 
 
 def is_same(one: object, other: object) -> bool:
